@@ -1,0 +1,1 @@
+"""How the real servers behind the tests are provisioned and started."""

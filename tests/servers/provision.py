@@ -1,0 +1,226 @@
+"""Builds or installs the real servers that the tests start.
+
+Run it as `python -m tests.servers.provision all`, or name single servers. It needs the standard
+library only, so that `make openbao` works before anything is installed.
+
+Everything lands in the user's cache directory, in a folder named after the digest of the files that
+pin its version: an unchanged pin is never built twice, a changed one never meets an old binary.
+"""
+
+import argparse
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.servers.environment import cache_home
+
+_SOURCES = Path(__file__).parent
+_OK, _NOT_POSSIBLE = 0, 2
+
+# Debian packages by the command that proves them present. Add a line for each new server.
+APT_PACKAGES = {
+    "squid": "squid",
+}
+
+
+class ProvisioningError(Exception):
+    """A server cannot be provisioned here; the message says what is needed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """One server that is built or installed from pinned sources.
+
+    Attributes:
+        name: What `provision` is called with.
+        folder: The folder beside this file that holds the pins.
+        pins: The files whose content decides whether a build is current.
+        product: Path of the result, relative to the cache folder.
+        tool: The command that makes it, and `remedy`, where to get that command.
+        command: Gives the argv that makes `product` in a folder.
+    """
+
+    name: str
+    folder: str
+    pins: tuple[str, ...]
+    product: str
+    tool: str
+    remedy: str
+    command: Callable[[Path], list[str]]
+
+    @property
+    def sources(self) -> Path:
+        """The folder with the pins."""
+        return _SOURCES / self.folder
+
+    @property
+    def path(self) -> Path:
+        """Where the product lies once provisioned."""
+        digest = hashlib.sha256()
+        for pin in self.pins:
+            content = (self.sources / pin).read_bytes()
+            digest.update(f"{pin} {len(content)}\n".encode() + content)
+        return servers_home() / f"{self.name}-{digest.hexdigest()[:16]}" / self.product
+
+
+def _go_server(name: str, *, package: str, binary: str, extra_pins: tuple[str, ...] = ()) -> Server:
+    def command(folder: Path) -> list[str]:
+        flags = ["-trimpath", "-buildvcs=false", "-ldflags", "-s -w"]
+        return ["go", "build", *flags, "-o", str(folder / binary), package]
+
+    return Server(
+        name=name,
+        folder=name,
+        pins=("go.mod", "go.sum", *extra_pins),
+        product=binary,
+        tool="go",
+        remedy="install Go 1.26 or newer from https://go.dev/dl/ and put it on PATH",
+        command=command,
+    )
+
+
+def _npm_command(folder: Path) -> list[str]:
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(_SOURCES / "oidc_provider" / name, folder / name)
+    return ["npm", "ci", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund"]
+
+
+SERVERS = {
+    server.name: server
+    for server in (
+        _go_server("openbao", package=".", binary="bao", extra_pins=("main.go",)),
+        _go_server("versitygw", package="github.com/versity/versitygw/cmd/versitygw", binary="versitygw"),
+        _go_server("opentofu", package="github.com/opentofu/opentofu/cmd/tofu", binary="tofu"),
+        _go_server("opa", package="github.com/open-policy-agent/opa", binary="opa"),
+        Server(
+            name="npm",
+            folder="oidc_provider",
+            pins=("package.json", "package-lock.json"),
+            product="node_modules",
+            tool="npm",
+            remedy="install Node.js 20 or newer, which brings npm, and put it on PATH",
+            command=_npm_command,
+        ),
+    )
+}
+
+
+def servers_home() -> Path:
+    """The cache folder that holds every provisioned server."""
+    return cache_home() / "lifecycle" / "servers"
+
+
+def provisioning_command(name: str) -> str:
+    """The command to show to whoever misses server `name`."""
+    return f"python -m tests.servers.provision {name}"
+
+
+def say(line: str) -> None:
+    """Write one line of progress; flushed, as builds take minutes."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def _build_lock() -> Iterator[None]:
+    """Let one build run at a time: a second run waits, then finds the result of the first."""
+    servers_home().mkdir(parents=True, exist_ok=True)
+    with (servers_home() / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def provision_server(server: Server) -> Path:
+    """Build or install one server unless it is there already.
+
+    Args:
+        server: An entry of `SERVERS`.
+
+    Returns:
+        Path of the product.
+
+    Raises:
+        ProvisioningError: The tool is missing or failed.
+    """
+    with _build_lock():
+        if server.path.exists():
+            say(f"{server.name}: present, {server.path}")
+            return server.path
+        if shutil.which(server.tool) is None:
+            raise ProvisioningError(f"{server.name}: `{server.tool}` is missing: {server.remedy}")
+        say(f"{server.name}: building from {server.folder}, which can take minutes")
+        _build(server)
+    say(f"{server.name}: ready, {server.path}")
+    return server.path
+
+
+def _build(server: Server) -> None:
+    target = server.path.parent
+    with tempfile.TemporaryDirectory(dir=servers_home(), prefix=f".{server.name}-") as scratch:
+        folder = Path(scratch) / "result"
+        folder.mkdir(mode=0o755)
+        try:
+            subprocess.run(server.command(folder), cwd=server.sources, check=True)
+        except subprocess.CalledProcessError as error:
+            raise ProvisioningError(
+                f"{server.name}: `{server.tool}` ended with {error.returncode}; its output is above"
+            ) from error
+        if target.exists():  # The remains of a folder that somebody emptied by hand.
+            shutil.rmtree(target)
+        folder.rename(target)
+
+
+def provision_apt(packages: dict[str, str] = APT_PACKAGES) -> None:
+    """Install the Debian packages that are missing; only root can.
+
+    Args:
+        packages: Package names by the command that proves them present.
+
+    Raises:
+        ProvisioningError: Packages are missing and we are not root, or apt-get failed.
+    """
+    search_path = os.pathsep.join([os.defpath, "/usr/local/sbin", "/usr/sbin", "/sbin"])
+    missing = sorted({pkg for cmd, pkg in packages.items() if not shutil.which(cmd, path=search_path)})
+    if not missing:
+        say("apt: present")
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise ProvisioningError(f"apt: missing {' '.join(missing)}: as root, run apt-get install {' '.join(missing)}")
+    for argv in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
+        say(f"apt: apt-get {' '.join(argv)}")
+        if subprocess.run(["apt-get", "-qq", *argv], stdout=subprocess.DEVNULL).returncode:
+            raise ProvisioningError(f"apt: apt-get {argv[0]} failed; its output is above")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Provision what is named on the command line.
+
+    Returns:
+        0, or 2 when something is missing that this program cannot supply.
+    """
+    parser = argparse.ArgumentParser(prog="python -m tests.servers.provision", description=__doc__)
+    parser.add_argument("names", nargs="+", choices=[*SERVERS, "apt", "all"], metavar="NAME")
+    names = parser.parse_args(argv).names
+    wanted = [*SERVERS, "apt"] if "all" in names else names
+    try:
+        for name in wanted:
+            if name == "apt":
+                provision_apt()
+            else:
+                provision_server(SERVERS[name])
+    except ProvisioningError as error:
+        sys.stderr.write(f"{error}\n")
+        return _NOT_POSSIBLE
+    return _OK
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
