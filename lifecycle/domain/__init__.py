@@ -1,0 +1,1 @@
+"""Nouns of the product: pure models, rules and contracts. No I/O, no SDK, no clock, no environment."""

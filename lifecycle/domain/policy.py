@@ -1,0 +1,84 @@
+"""Gate input, findings and the verdict. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from lifecycle.domain.errors import Place
+from lifecycle.domain.plan import Plan
+from lifecycle.domain.spec import Spec
+
+
+class Severity(StrEnum):
+    """How bad. `ERROR` blocks, `WARNING` and `NOTE` are shown."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing a rule found.
+
+    Attributes:
+        rule: stable id, e.g. `LC-TF-001`.
+        severity: whether it blocks.
+        message: what is wrong with which object, in words.
+        remedy: what to change.
+        place: line of the spec that caused it; None only when nothing in the spec did.
+        entry: spec entry, e.g. `agents.eu-central-1a`.
+        address: Terraform address when the finding is about a plan.
+        evidence: the value or statement that made it fire; never a secret.
+        controls: framework controls it answers.
+        waiver: id of the waiver that covers it; empty when none.
+    """
+
+    rule: str
+    severity: Severity
+    message: str
+    remedy: str
+    place: Place | None = None
+    entry: str = ""
+    address: str = ""
+    evidence: str = ""
+    controls: tuple[str, ...] = ()
+    waiver: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateInput:
+    """What is judged. Rules use what they need; a missing part they need makes them fail closed.
+
+    Attributes:
+        spec: the resolved spec.
+        plan: the decoded plan, or None for a spec-only check.
+        live_versions: per credential name, how many live versions the journal and store know (for removal rules).
+        previous_entries: entries of the last applied spec, `section.name` -> kind, for removal rules.
+        documents: further subjects by kind (`iam`, `vault_acl`, `metadata`, `agent_config`).
+    """
+
+    spec: Spec
+    plan: Plan | None = None
+    live_versions: Mapping[str, int] = field(default_factory=dict)
+    previous_entries: Mapping[str, str] = field(default_factory=dict)
+    documents: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateVerdict:
+    """The gate's answer. It passes only if rules ran, none failed to run, and nothing unwaived blocks."""
+
+    findings: tuple[Finding, ...]
+    rules_evaluated: int
+    errors: tuple[str, ...]
+    bundle_digest: str
+
+    @property
+    def passed(self) -> bool:
+        """Fail closed: zero rules or any engine error is not passed."""
+        blocking = any(f.severity is Severity.ERROR and not f.waiver for f in self.findings)
+        return self.rules_evaluated > 0 and not self.errors and not blocking
