@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +65,7 @@ class ServerProcess:
 
 
 def start_process(
-    argv: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path | None = None
+    argv: Iterable[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path | None = None
 ) -> ServerProcess:
     """Start a server that dies with this worker.
 
@@ -87,7 +87,7 @@ def start_process(
             env=dict(env),
             cwd=cwd or log.parent,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, no Python lock is taken
         )
     return ServerProcess(popen=popen, log=log)
 

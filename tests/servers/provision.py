@@ -194,9 +194,10 @@ def provision_apt(packages: dict[str, str] = APT_PACKAGES) -> None:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise ProvisioningError(f"apt: missing {' '.join(missing)}: as root, run apt-get install {' '.join(missing)}")
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for argv in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
         say(f"apt: apt-get {' '.join(argv)}")
-        if subprocess.run(["apt-get", "-qq", *argv], stdout=subprocess.DEVNULL).returncode:
+        if subprocess.run(["apt-get", "-qq", *argv], check=False, env=env, stdout=subprocess.DEVNULL).returncode:
             raise ProvisioningError(f"apt: apt-get {argv[0]} failed; its output is above")
 
 
