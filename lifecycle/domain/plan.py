@@ -28,7 +28,11 @@ CHANGING = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE, Action.REPLAC
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceChange:
-    """One object of a plan. `before` and `after` are as Terraform shows them; sensitive attributes are left out."""
+    """One object of a plan. `before` and `after` are as Terraform shows them; sensitive attributes are left out.
+
+    `sensitive` names the top-level attributes that were left out of `after` although they are set (not null): the gate
+    must know that a value is written without seeing it. An attribute that is marked sensitive but null stays, as None.
+    """
 
     address: str
     type: str
@@ -41,6 +45,7 @@ class ResourceChange:
     previous_address: str = ""
     mode: str = "managed"
     action_reason: str = ""
+    sensitive: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +66,30 @@ class Plan:
     def empty(self) -> bool:
         """Whether applying would change nothing."""
         return not self.changing() and all(a is Action.NO_OP for a in self.output_changes.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateIdentity:
+    """Which state, in which revision. An environment that was never applied has an empty lineage and serial 0."""
+
+    lineage: str = ""
+    serial: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolIdentity:
+    """Which program plans and applies: its product name, version and the platform it runs on."""
+
+    name: str
+    version: str
+    platform: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedChanges:
+    """What an apply finished: the addresses in the order in which they completed."""
+
+    addresses: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from lifecycle.domain.credential import (
     ProviderCredential,
     Traits,
 )
+from lifecycle.domain.plan import AppliedChanges, StateIdentity, ToolIdentity
 from lifecycle.domain.policy import GateInput, GateVerdict
 from lifecycle.domain.rotation import JournalHead, Lease, RotationRecord
 from lifecycle.domain.secret import (
@@ -80,7 +81,7 @@ class SecretStore(Protocol):
         ...
 
     def restore(self, ref: SecretRef, *, expected: VersionId) -> VersionId:
-        """Undo a promotion: previous becomes current, and the rejected value becomes retiring, in one compare-and-set."""
+        """Undo a promotion in one compare-and-set: previous becomes current, the rejected value becomes retiring."""
         ...
 
     def seal(self, ref: SecretRef, *, expected: VersionId) -> VersionId:
@@ -277,4 +278,39 @@ class PlanStore(Protocol):
 
     def get(self, digest: Digest, folder: Path) -> None:
         """Bring it back into `folder`. Raises NotFoundError."""
+        ...
+
+
+class TerraformRunner(Protocol):
+    """Runs Terraform or OpenTofu in one working folder. Raises only our errors; progress goes to its own callback."""
+
+    def version(self) -> ToolIdentity:
+        """Which binary. Raises ConfigurationError when it is missing or too old."""
+        ...
+
+    def init(self) -> None:
+        """Prepare the working folder with the locked providers. Second call: nothing changes."""
+        ...
+
+    def plan(self, out: Path, *, destroy: bool = False) -> bool:
+        """Write a saved plan; true when it holds changes."""
+        ...
+
+    def show(self, plan: Path) -> bytes:
+        """The saved plan as JSON."""
+        ...
+
+    def apply(self, plan: Path) -> AppliedChanges:
+        """Apply exactly this saved plan.
+
+        Raises UnsafePlanError when it is stale, RemoteServiceError naming done and open addresses when it stops half-way.
+        """
+        ...
+
+    def state_identity(self) -> StateIdentity:
+        """Lineage and serial of the state now."""
+        ...
+
+    def state_bytes(self) -> bytes:
+        """The state as stored, for the leak scan; empty when there is none."""
         ...
