@@ -1,0 +1,1 @@
+"""The local servers that the default environment starts: AWS emulator, doubles, Vault."""
