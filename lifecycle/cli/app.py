@@ -1,0 +1,106 @@
+"""Parser, global flags, errors to remedies and exit codes. Alone opens the house, and only when a command runs."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from lifecycle import __version__
+from lifecycle.cli import audit, documents, infrastructure, network, policy, review, rotate, sandbox, setup, verify
+from lifecycle.cli.output import Output
+from lifecycle.domain.errors import ConfigurationError, ExitCode, InterruptedRunError, LifecycleError
+
+_FAMILIES = (setup, documents, infrastructure, review, rotate, verify, network, policy, audit, sandbox)
+
+_EPILOG = """exit codes: 0 done, 1 internal failure, 2 usage or configuration, 3 cannot connect or authenticate,
+4 remote fault or indeterminate, 5 a check said no, 6 work pending (with --detailed-exitcode),
+7 quarantined: a person is needed, 130 interrupted"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line; builds no command's collaborators."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--env", default=argparse.SUPPRESS, metavar="NAME", help="environment (or LIFECYCLE_ENV)")
+    shared.add_argument("--root", default=argparse.SUPPRESS, metavar="DIR", help="repository (default: this folder)")
+    shared.add_argument("--output", choices=("text", "json"), default=argparse.SUPPRESS, help="form of the result")
+    shared.add_argument("--quiet", action="store_true", default=argparse.SUPPRESS, help="no progress")
+    parser = argparse.ArgumentParser(
+        prog="lifecycle",
+        description="Infrastructure and secrets lifecycle around DataRobot: declare, apply, rotate, verify, prove.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[shared],
+    )
+    parser.add_argument("--version", action="version", version=f"lifecycle {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for family in _FAMILIES:
+        family.add(commands, shared)
+    return parser
+
+
+def run(argv: Sequence[str]) -> int:
+    """Parse, run one command, and say how it ended.
+
+    Args:
+        argv: arguments without the program name.
+
+    Returns:
+        the process's exit code.
+    """
+    args = build_parser().parse_args(argv)
+    out = _output(args)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return int(args.run(args, _open_house(args, out), out))
+    except LifecycleError as error:
+        out.error(error)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        out.error(InterruptedRunError("interrupted", remedy="run the same command again: it finishes what is open"))
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return int(ExitCode.DONE)
+    except Exception as error:  # the last fence: a traceback could print a value, its frames' names cannot
+        out.error(_internal(error))
+        return int(ExitCode.INTERNAL)
+
+
+def _interrupt(_signum: int, _frame: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _internal(error: Exception) -> LifecycleError:
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        frames.append(f"{code.co_filename.rpartition('/lifecycle/')[2]}:{trace.tb_lineno} {code.co_name}")
+        trace = trace.tb_next
+    where = " < ".join(reversed(frames[-4:]))
+    return LifecycleError(
+        f"internal failure: {type(error).__name__} at {where}",
+        remedy="report this line; it holds no values. Running the same command again is safe",
+    )
+
+
+def _output(args: argparse.Namespace) -> Output:
+    from lifecycle.bootstrap import color_wanted
+
+    color = sys.stderr.isatty() and color_wanted()
+    return Output(form=getattr(args, "output", "text"), quiet=getattr(args, "quiet", False), color=color)
+
+
+def _open_house(args: argparse.Namespace, out: Output) -> Any:
+    from lifecycle.bootstrap import open_house
+
+    env = getattr(args, "env", "")
+    house = open_house(env=env, root=getattr(args, "root", ""), step=out.step, note=out.note, live=out.live)
+    if getattr(args, "needs_env", True) and not house.env:
+        raise ConfigurationError(
+            "no environment is named", remedy="add --env NAME or set LIFECYCLE_ENV; folders of environments/ are names"
+        )
+    return house

@@ -1,0 +1,116 @@
+"""`lifecycle plan`, `apply`, `drift`, `destroy`, `unlock`: infrastructure."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lifecycle.domain.errors import ApprovalMissingError, ExitCode, UnsafePlanError
+
+if TYPE_CHECKING:
+    from lifecycle.bootstrap import House
+    from lifecycle.cli.output import Output
+
+
+def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Register the commands."""
+    plan = commands.add_parser("plan", parents=[shared], help="what an apply would do, in words")
+    plan.add_argument("--out", type=Path, metavar="DIR", help="where the reviewed-plan folder goes")
+    plan.add_argument("--check-generated", action="store_true", help="fail when the committed root is stale; no plan")
+    plan.add_argument("--detailed-exitcode", action="store_true", help="6 when there are changes")
+    plan.set_defaults(run=_plan)
+    apply = commands.add_parser(
+        "apply", parents=[shared], help="apply exactly what was reviewed, then issue and verify"
+    )
+    apply.add_argument("--plan", type=Path, metavar="DIR", help="a reviewed-plan folder, approved")
+    apply.add_argument("--detailed-exitcode", action="store_true", help="6 when work is pending")
+    apply.set_defaults(run=_apply)
+    drift = commands.add_parser("drift", parents=[shared], help="what changed outside; exit code 5 when something did")
+    drift.set_defaults(run=_drift)
+    destroy = commands.add_parser(
+        "destroy", parents=[shared], help="destroy an environment; sandboxes only without --yes"
+    )
+    destroy.add_argument("--yes", metavar="ENV", default="", help="repeat the environment's name")
+    destroy.set_defaults(run=_destroy)
+    unlock = commands.add_parser("unlock", parents=[shared], help="release a state lock by its id")
+    unlock.add_argument("lock_id", nargs="?", default="", help="default: one that a dead run of ours left behind")
+    unlock.set_defaults(run=_unlock)
+
+
+def _plan(args: argparse.Namespace, house: House, out: Output) -> int:
+    if args.check_generated:
+        stale = house.stale_generated()
+        out.result({"stale": stale}, [f"stale: {name}" for name in stale] or ["generated files are current"])
+        return ExitCode.REFUSED if stale else ExitCode.DONE
+    reviewed = house.plan(args.out)
+    out.result(reviewed.document(), reviewed.lines())
+    if not reviewed.verdict.passed:
+        return ExitCode.REFUSED
+    return ExitCode.PENDING if args.detailed_exitcode and not reviewed.empty else ExitCode.DONE
+
+
+def _apply(args: argparse.Namespace, house: House, out: Output) -> int:
+    with house.exclusive():
+        house.start()
+        house.finish_what_is_open()
+        reviewed = house.reviewed(args.plan) if args.plan else house.plan(None)
+        _require_consent(reviewed, house, out, explicit=args.plan is not None)
+        receipt = house.apply(reviewed)
+        rotations = house.rotate_new_and_due()
+        checks = house.verify(())
+        summary = house.finish(receipt, rotations, checks)
+    out.result(summary.document(), summary.lines())
+    return summary.exit_code(detailed=args.detailed_exitcode)
+
+
+def _require_consent(reviewed: Any, house: House, out: Output, *, explicit: bool) -> None:
+    """The gate first; then, outside a sandbox, an approved plan or a yes on the terminal."""
+    for line in reviewed.findings():
+        out.note(line)
+    if not reviewed.verdict.passed:
+        raise UnsafePlanError(
+            "the policy gate did not pass; nothing was applied",
+            remedy="change the spec lines named above, then plan again",
+        )
+    if house.is_sandbox or reviewed.empty or house.approved(reviewed):
+        return
+    if explicit or not out.interactive:
+        raise ApprovalMissingError(
+            f"plan {reviewed.short_digest} is not approved", remedy=f"lifecycle approve {reviewed.folder} --key KEY"
+        )
+    for line in reviewed.lines():
+        out.note(line)
+    if not out.ask(f"Apply this to {house.env}?"):
+        raise ApprovalMissingError(
+            "not applied: the answer was not yes", remedy="run the command again to be asked again"
+        )
+    house.record_terminal_approval(reviewed)
+
+
+def _drift(_args: argparse.Namespace, house: House, out: Output) -> int:
+    with house.exclusive():
+        house.start()
+        drift = house.drift()
+    out.result(drift.document(), drift.lines())
+    return ExitCode.DONE if drift.clean else ExitCode.REFUSED
+
+
+def _destroy(args: argparse.Namespace, house: House, out: Output) -> int:
+    if not house.is_sandbox and args.yes != house.env:
+        raise ApprovalMissingError(
+            f"destroying {house.env} needs its name repeated",
+            remedy=f"lifecycle destroy --env {house.env} --yes {house.env}",
+        )
+    with house.exclusive():
+        house.start()
+        done = house.destroy()
+    out.result({"destroyed": list(done)}, [f"destroyed {len(done)} resources"])
+    return ExitCode.DONE
+
+
+def _unlock(args: argparse.Namespace, house: House, out: Output) -> int:
+    house.start()
+    released = house.unlock(args.lock_id)
+    out.result({"released": released}, [f"released lock {released}" if released else "no lock is held"])
+    return ExitCode.DONE

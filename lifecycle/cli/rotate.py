@@ -1,0 +1,119 @@
+"""`lifecycle rotate …` and `whose`: credentials."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from lifecycle.domain.errors import ConfigurationError, ExitCode
+
+if TYPE_CHECKING:
+    from lifecycle.bootstrap import House
+    from lifecycle.cli.output import Output
+
+
+def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Register the commands."""
+    verbs = commands.add_parser("rotate", help="credentials: plan, rotate, resume, retire").add_subparsers(
+        metavar="VERB", required=True
+    )
+    plan = verbs.add_parser("plan", parents=[shared], help="what is due, in which order, with a digest")
+    plan.set_defaults(run=_plan)
+    apply = verbs.add_parser("apply", parents=[shared], help="rotate NAME…, those due, or all")
+    apply.add_argument("names", nargs="*", metavar="NAME")
+    apply.add_argument("--due", action="store_true", help="those that are due")
+    apply.add_argument("--all", action="store_true", help="every credential, due or not")
+    apply.add_argument("--wait", action="store_true", help="wait for grace to end instead of leaving it to a later run")
+    apply.add_argument("--dry-run", action="store_true", help="say what would be rotated; change nothing")
+    apply.add_argument("--detailed-exitcode", action="store_true", help="6 while grace is running")
+    apply.set_defaults(run=_apply)
+    resume = verbs.add_parser("resume", parents=[shared], help="finish what is open")
+    resume.add_argument("--wait", action="store_true", help="wait for grace to end")
+    resume.add_argument("--detailed-exitcode", action="store_true", help="6 while grace is running")
+    resume.set_defaults(run=_resume)
+    status = verbs.add_parser("status", parents=[shared], help="state, age, next due, who has acknowledged")
+    status.set_defaults(run=_status)
+    retire = verbs.add_parser("retire", parents=[shared], help="drain consumers and revoke, so that the entry may go")
+    retire.add_argument("name", metavar="NAME")
+    retire.set_defaults(run=_retire)
+    adopt = verbs.add_parser("adopt", parents=[shared], help="take over a credential that exists, changing nothing")
+    adopt.add_argument("name", metavar="NAME")
+    adopt.set_defaults(run=_adopt)
+    for verb, text in (("release", "end QUARANTINED and go on"), ("abandon", "end QUARANTINED and keep everything")):
+        parser = verbs.add_parser(verb, parents=[shared], help=f"a person decides: {text}")
+        parser.add_argument("name", metavar="NAME")
+        parser.add_argument("--reason", required=True, help="stands in the audit log")
+        parser.set_defaults(run=_end_quarantine, verb=verb)
+    whose = commands.add_parser(
+        "whose", parents=[shared], help="a leaked value on standard input: which credential is it"
+    )
+    whose.set_defaults(run=_whose)
+
+
+def _plan(_args: argparse.Namespace, house: House, out: Output) -> int:
+    house.start()
+    plan = house.plan_rotations()
+    out.result(plan.document(), plan.lines())
+    return ExitCode.DONE
+
+
+def _apply(args: argparse.Namespace, house: House, out: Output) -> int:
+    if sum((bool(args.names), args.due, args.all)) != 1:
+        raise ConfigurationError("say which credentials", remedy="give names, or --due, or --all")
+    with house.exclusive():
+        house.start()
+        if args.dry_run:
+            plan = house.plan_rotations(names=tuple(args.names), everything=args.all)
+            out.result(plan.document(), plan.lines())
+            return ExitCode.DONE
+        house.finish_what_is_open()
+        outcome = house.rotate(names=tuple(args.names), everything=args.all, wait=args.wait)
+    out.result(outcome.document(), outcome.lines())
+    return outcome.exit_code(detailed=args.detailed_exitcode)
+
+
+def _resume(args: argparse.Namespace, house: House, out: Output) -> int:
+    with house.exclusive():
+        house.start()
+        outcome = house.resume(wait=args.wait)
+    out.result(outcome.document(), outcome.lines())
+    return outcome.exit_code(detailed=args.detailed_exitcode)
+
+
+def _status(_args: argparse.Namespace, house: House, out: Output) -> int:
+    house.start()
+    status = house.rotation_status()
+    out.result(status.document(), status.lines())
+    return status.exit_code()
+
+
+def _retire(args: argparse.Namespace, house: House, out: Output) -> int:
+    with house.exclusive():
+        house.start()
+        outcome = house.retire(args.name)
+    out.result(outcome.document(), outcome.lines())
+    return outcome.exit_code(detailed=False)
+
+
+def _adopt(args: argparse.Namespace, house: House, out: Output) -> int:
+    with house.exclusive():
+        house.start()
+        outcome = house.adopt(args.name)
+    out.result(outcome.document(), outcome.lines())
+    return outcome.exit_code(detailed=False)
+
+
+def _end_quarantine(args: argparse.Namespace, house: House, out: Output) -> int:
+    with house.exclusive():
+        house.start()
+        outcome = house.end_quarantine(args.name, verb=args.verb, reason=args.reason)
+    out.result(outcome.document(), outcome.lines())
+    return outcome.exit_code(detailed=False)
+
+
+def _whose(_args: argparse.Namespace, house: House, out: Output) -> int:
+    house.start()
+    owners = house.whose(sys.stdin.read())
+    out.result({"matches": [owner.document() for owner in owners]}, [owner.line() for owner in owners] or ["not ours"])
+    return ExitCode.DONE if owners else ExitCode.REFUSED
