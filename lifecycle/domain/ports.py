@@ -303,7 +303,7 @@ class TerraformRunner(Protocol):
     def apply(self, plan: Path) -> AppliedChanges:
         """Apply exactly this saved plan.
 
-        Raises UnsafePlanError when it is stale, RemoteServiceError naming done and open addresses when it stops half-way.
+        Raises UnsafePlanError when it is stale, RemoteServiceError naming done and open addresses if it stops half-way.
         """
         ...
 
