@@ -1,20 +1,17 @@
 """Each server starts and does the one thing for which it was chosen."""
 
 import json
-import ssl
 import subprocess
-import time
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
-import httpx
 import hvac.exceptions
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.servers.moto import AwsKey, MotoServer
-from tests.servers.oidc import OidcProvider
 from tests.servers.openbao import OpenBaoFileServer, OpenBaoServer
 from tests.servers.provisioned import installed_package, provisioned
 from tests.servers.versitygw import VersityGateway
@@ -116,132 +113,6 @@ def test_versitygw_s3_enforces_user_policies(versitygw: VersityGateway) -> None:
     s3.put_object(Bucket=bucket, Key="a", Body=b"1")
 
 
-# oidc-provider
-
-
-class OauthClient:
-    """A client that registers itself and manages its registration (RFC 7591, RFC 7592)."""
-
-    def __init__(self, provider: OidcProvider, http: httpx.Client) -> None:
-        self.provider, self.http = provider, http
-        self.metadata: dict[str, object] = {"grant_types": ["client_credentials"], "response_types": []}
-        self.metadata |= {"redirect_uris": [], "token_endpoint_auth_method": "client_secret_basic"}
-        answer = http.post(
-            f"{provider.issuer}/reg",
-            json=self.metadata,
-            headers={"Authorization": f"Bearer {provider.initial_access_token}"},
-        )
-        assert answer.status_code == 201, answer.text
-        self.remember(answer)
-
-    def remember(self, answer: httpx.Response) -> None:
-        self.registration = answer.json()
-        self.id: str = self.registration["client_id"]
-        self.secret: str = self.registration["client_secret"]
-
-    def put(self, **changes: object) -> httpx.Response:
-        body = {**self.metadata, "client_id": self.id, **changes}
-        return self.http.put(self.registration["registration_client_uri"], json=body, headers=self.management)
-
-    @property
-    def management(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.registration['registration_access_token']}"}
-
-    def token(self, secret: str) -> httpx.Response:
-        form = {"grant_type": "client_credentials"}
-        return self.http.post(f"{self.provider.issuer}/token", data=form, auth=(self.id, secret))
-
-
-@pytest.fixture
-def oauth_client(oidc_provider: OidcProvider) -> OauthClient:
-    return OauthClient(oidc_provider, httpx.Client(trust_env=False))
-
-
-def test_oidc_registration_needs_the_initial_access_token(oidc_provider: OidcProvider) -> None:
-    assert httpx.post(f"{oidc_provider.issuer}/reg", json={}, trust_env=False).status_code == 401
-
-
-def test_oidc_put_makes_a_second_secret_and_both_log_in(oauth_client: OauthClient) -> None:
-    first = oauth_client.secret
-    before = oauth_client.management
-    oauth_client.remember(oauth_client.put())
-    assert oauth_client.secret != first
-    assert [oauth_client.token(secret).status_code for secret in (first, oauth_client.secret)] == [200, 200]
-    assert oauth_client.token("neither").json()["error"] == "invalid_client"
-    uri = oauth_client.registration["registration_client_uri"]
-    assert oauth_client.http.get(uri, headers=before).status_code == 401
-    assert oauth_client.http.get(uri, headers=oauth_client.management).json()["client_secret"] == oauth_client.secret
-
-
-def test_oidc_second_put_ends_the_first_secret(oauth_client: OauthClient) -> None:
-    first = oauth_client.secret
-    oauth_client.remember(oauth_client.put())
-    second = oauth_client.secret
-    oauth_client.remember(oauth_client.put())
-    secrets = (first, second, oauth_client.secret)
-    assert [oauth_client.token(secret).status_code for secret in secrets] == [401, 200, 200]
-
-
-def test_oidc_overlap_can_be_ended_early_and_not_prolonged(oauth_client: OauthClient) -> None:
-    first = oauth_client.secret
-    oauth_client.remember(oauth_client.put())
-    expiry = oauth_client.registration["previous_client_secret_expires_at"]
-    longer = oauth_client.put(client_secret=oauth_client.secret, previous_client_secret_expires_at=expiry + 1)
-    assert longer.json()["error"] == "invalid_client_metadata"
-    current = oauth_client.secret
-    oauth_client.remember(oauth_client.put(client_secret=current, previous_client_secret_expires_at=1))
-    assert oauth_client.secret == current
-    assert [oauth_client.token(secret).status_code for secret in (first, current)] == [401, 200]
-
-
-def test_oidc_replaced_secret_lapses_after_the_grace(start_oidc_provider: Callable[..., OidcProvider]) -> None:
-    client = OauthClient(start_oidc_provider(GRACE="1"), httpx.Client(trust_env=False))
-    first = client.secret
-    client.remember(client.put())
-    deadline = time.monotonic() + 30
-    while client.token(first).status_code != 401:
-        assert time.monotonic() < deadline, "the replaced secret outlived its grace"
-        time.sleep(0.1)
-    assert client.token(client.secret).status_code == 200
-
-
-def test_oidc_refuses_a_client_secret_that_we_choose(oauth_client: OauthClient) -> None:
-    assert oauth_client.put(client_secret="chosen-by-us").status_code == 400
-
-
-def test_oidc_deleted_client_is_refused(oauth_client: OauthClient) -> None:
-    uri = oauth_client.registration["registration_client_uri"]
-    assert oauth_client.http.delete(uri, headers=oauth_client.management).status_code == 204
-    assert oauth_client.token(oauth_client.secret).status_code == 401
-
-
-def test_oidc_revoked_token_reads_inactive(oauth_client: OauthClient) -> None:
-    token = oauth_client.token(oauth_client.secret).json()["access_token"]
-    auth, issuer = (oauth_client.id, oauth_client.secret), oauth_client.provider.issuer
-    active = []
-    for path in ("introspection", "revocation", "introspection"):
-        answer = oauth_client.http.post(f"{issuer}/token/{path}", data={"token": token}, auth=auth)
-        assert answer.status_code == 200
-        active += [answer.json()["active"]] if path == "introspection" else []
-    assert active == [True, False]
-
-
-def test_oidc_restart_keeps_the_address_and_forgets_clients(start_oidc_provider: Callable[..., OidcProvider]) -> None:
-    provider = start_oidc_provider()
-    client, issuer = OauthClient(provider, httpx.Client(trust_env=False)), provider.issuer
-    provider.restart()
-    assert provider.issuer == issuer
-    assert client.token(client.secret).status_code == 401
-
-
-def test_oidc_over_https_answers_below_the_tenant(start_oidc_provider: Callable[..., OidcProvider]) -> None:
-    provider = start_oidc_provider(https=True, TENANT="contoso")
-    url = f"{provider.issuer}/contoso/v2.0/.well-known/openid-configuration"
-    trust = ssl.create_default_context(cafile=provider.ca_file)
-    answer = httpx.get(url, verify=trust, trust_env=False)
-    assert answer.json()["token_endpoint"] == f"{provider.issuer}/token"
-
-
 # Terraform, OpenTofu, OPA, squid
 
 
@@ -299,3 +170,22 @@ def test_squid_refuses_an_unknown_directive(tmp_path: Path) -> None:
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
     assert done.returncode == 1
     assert "unrecognized" in done.stderr
+
+
+# Provisioning
+
+
+def test_a_missing_build_names_the_command_that_makes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(pytest.fail.Exception, match=r"python -m tests\.servers\.provision openbao"):
+        provisioned("openbao")
+
+
+def test_a_missing_toolchain_is_named_with_exit_code_2(tmp_path: Path) -> None:
+    env = {"XDG_CACHE_HOME": str(tmp_path), "PATH": str(tmp_path)}
+    argv = [sys.executable, "-m", "tests.servers.provision", "openbao"]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(argv, cwd=root, env=env, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("openbao: `go` is missing: install Go")
+    assert done.stderr.count("\n") == 1
