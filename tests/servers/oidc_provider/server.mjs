@@ -16,8 +16,7 @@
 //   Every PUT changes the registration access token; the old one then gets 401.
 // Clients live in memory: a restart forgets them.
 
-import { randomBytes } from 'node:crypto';
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
