@@ -46,7 +46,7 @@ class OAuthBootstrap(_Part):
     admin_client_id: str = "lifecycle-admin"
     admin_client_secret: SecretText
     client_id: str = "lifecycle-pipeline"
-    registration_path: str = "/register/lifecycle-pipeline"
+    registration_path: str = "/reg/lifecycle-pipeline"
     registration_access_token: SecretText
 
 

@@ -24,19 +24,22 @@ import struct
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lifecycle.domain.secret import SecretText
-from lifecycle.sandbox.wsgi import Reply, ReplyError, json_body, respond
+from lifecycle.sandbox.wsgi import Handler, JsonApi, Reply, ReplyError, Route, json_body, respond
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from werkzeug.wrappers import Request
 
 PREFIX = "/__control__/"
 HEALTH_PATH = "/__control__/health"
 TOKEN_HEADER = "X-Control-Token"  # noqa: S105 - the name of a header
+_METHODS = ("GET", "POST", "DELETE")
 
 
 class Fault(BaseModel):
@@ -79,10 +82,35 @@ class Fault(BaseModel):
 
 
 class Control:
-    """WSGI wrapper that answers `/__control__/` and lets faults strike everything else."""
+    """WSGI wrapper that answers `/__control__/` and lets faults strike everything else.
 
-    def __init__(self, app: WSGIApplication, *, name: str, instance_id: str, token: SecretText) -> None:
+    Args:
+        app: the double.
+        name: its name in the instance.
+        instance_id: what health names.
+        token: the control token.
+        extra: further controls of this double, below `/__control__/`.
+        lock: the double's own, which its further controls need.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        *,
+        name: str,
+        instance_id: str,
+        token: SecretText,
+        extra: Iterable[Route] = (),
+        lock: AbstractContextManager[Any] | None = None,
+    ) -> None:
         self._app = app
+        faults = [Route(method=method, rule=f"{PREFIX}faults", handler=self._faults_of(method)) for method in _METHODS]
+        self._api = JsonApi(
+            [*faults, *extra],
+            before=self._check_token,
+            on_unrouted=lambda status: Reply(status=status, body={"message": "no such control"}),
+            lock=lock,
+        )
         self._about = {"server": name, "instance": instance_id}
         self._token = token
         self._faults: list[Fault] = []
@@ -91,8 +119,10 @@ class Control:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
         path, method = environ.get("PATH_INFO", ""), environ.get("REQUEST_METHOD", "GET")
+        if path == HEALTH_PATH and method == "GET":
+            return respond(Reply(body=self._about), environ, start_response)
         if path.startswith(PREFIX):
-            return respond(self._control(environ, method, path), environ, start_response)
+            return self._api(environ, start_response)
         with self._lock:
             fault = next((fault for fault in self._faults if fault.takes(method, path)), None)
         if fault is None:
@@ -110,32 +140,29 @@ class Control:
             _reset_connection(environ)
         return respond(fault.reply(), environ, start_response)
 
-    def _control(self, environ: WSGIEnvironment, method: str, path: str) -> Reply:
-        from werkzeug.wrappers import Request
-
-        if path == HEALTH_PATH and method == "GET":
-            return Reply(body=self._about)
-        request = Request(environ)
+    def _check_token(self, request: Request) -> None:
         if not is_control_token(request.headers.get(TOKEN_HEADER), self._token):
-            return Reply(status=403, body={"message": f"{TOKEN_HEADER} is missing or wrong."})
-        if path != PREFIX + "faults":
-            return Reply(status=404, body={"message": "no such control"})
-        try:
-            return self._change_faults(request, method)
-        except ReplyError as error:
-            return error.reply
+            raise ReplyError(403, {"message": f"{TOKEN_HEADER} is missing or wrong."})
 
-    def _change_faults(self, request: Any, method: str) -> Reply:
-        with self._lock:
-            if method == "POST":
-                document = json_body(request, lambda reason: ReplyError(422, {"message": reason}))
-                try:
-                    self._faults.append(Fault.model_validate(document))
-                except ValidationError as error:
-                    return Reply(status=422, body={"message": str(error)})
-            elif method == "DELETE":
-                self._faults.clear()
-            return Reply(body={"faults": [fault.model_dump() for fault in self._faults]})
+    def _faults_of(self, method: str) -> Handler:
+        def change(request: Request, _: None) -> Reply:
+            fault = _parse_fault(request) if method == "POST" else None
+            with self._lock:
+                if method == "DELETE":
+                    self._faults.clear()
+                if fault is not None:
+                    self._faults.append(fault)
+                return Reply(body={"faults": [fault.model_dump() for fault in self._faults]})
+
+        return change
+
+
+def _parse_fault(request: Request) -> Fault:
+    document = json_body(request, lambda reason: ReplyError(422, {"message": reason}))
+    try:
+        return Fault.model_validate(document)
+    except ValidationError as error:
+        raise ReplyError(422, {"message": str(error)}) from None
 
 
 def is_control_token(given: str | None, token: SecretText) -> bool:

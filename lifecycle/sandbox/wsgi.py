@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -54,15 +55,21 @@ class JsonApi:
         on_unrouted: answers 404 and 405.
         before: runs first on every routed request and may raise `ReplyError` (authentication); its result is handed to
             the handler as second argument.
+        lock: shared with another application over the same state.
     """
 
     def __init__(
-        self, routes: Iterable[Route], *, on_unrouted: OnUnrouted, before: Callable[[Request], Any] = lambda _: None
+        self,
+        routes: Iterable[Route],
+        *,
+        on_unrouted: OnUnrouted,
+        before: Callable[[Request], Any] = lambda _: None,
+        lock: AbstractContextManager[Any] | None = None,
     ) -> None:
         self._map, self._handlers = _build_map(routes)
         self._on_unrouted = on_unrouted
         self._before = before
-        self._lock = threading.RLock()
+        self.lock: AbstractContextManager[Any] = lock or threading.RLock()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
@@ -82,7 +89,7 @@ class JsonApi:
         except HTTPException as error:
             return self._on_unrouted(error.code or 404)
         try:
-            with self._lock:
+            with self.lock:
                 return self._handlers[endpoint](request, self._before(request), **values)
         except ReplyError as error:
             return error.reply
