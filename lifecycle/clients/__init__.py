@@ -1,0 +1,1 @@
+"""One thin client per outside system that several adapter families share."""
