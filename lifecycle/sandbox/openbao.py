@@ -9,6 +9,7 @@ import json
 import shutil
 import socket
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from lifecycle.domain.errors import ConfigurationError, RemoteServiceError
 from lifecycle.domain.secret import SecretText
 from lifecycle.sandbox.bootstrap_file import VaultBootstrap, VaultKeys, add_vault_keys, read_bootstrap
 from lifecycle.sandbox.loopback import LoopbackAnswer, call
-from lifecycle.sandbox.private_file import make_private_dir, write_json
+from lifecycle.sandbox.private_file import make_private_dir, write_text
 
 KV_MOUNT = "kv"
 CACHE_PATTERN = "lifecycle/servers/openbao-*/bao"
@@ -53,18 +54,25 @@ def free_port() -> int:
 
 def write_config(folder: Path, port: int) -> Path:
     """Write the server's configuration: file storage, loopback listener, audit to a file."""
-    data = folder / "data"
-    make_private_dir(data)
-    address = f"127.0.0.1:{port}"
-    config = {
-        "storage": {"file": {"path": str(data / "storage")}},
-        "listener": {"tcp": {"address": address, "tls_disable": True}},
-        "api_addr": f"http://{address}",
-        "disable_mlock": True,
-        "audit": {"file": {"sandbox": {"options": {"file_path": str(folder / "audit.log"), "mode": "0600"}}}},
-    }
-    path = folder / "config.json"
-    write_json(path, config)
+    make_private_dir(folder / "data")
+    path = folder / "config.hcl"
+    # Mode 0600 is the audit file's own: request paths stand in it in clear, values only as HMAC.
+    text = f"""
+storage "file" {{ path = {json.dumps(str(folder / "data" / "storage"))} }}
+listener "tcp" {{
+  address     = "127.0.0.1:{port}"
+  tls_disable = true
+}}
+audit "file" "sandbox" {{
+  options {{
+    file_path = {json.dumps(str(folder / "audit.log"))}
+    mode      = "0600"
+  }}
+}}
+api_addr      = "http://127.0.0.1:{port}"
+disable_mlock = true
+"""
+    write_text(path, text)
     return path
 
 
@@ -74,18 +82,19 @@ def is_healthy(url: str) -> bool:
     return answer is not None and answer.status == 200 and answer.document.get("sealed") is False
 
 
-def make_ready(state_dir: Path, url: str, *, patience: timedelta) -> None:
+def make_ready(state_dir: Path, url: str, *, patience: timedelta, alive: Callable[[], bool]) -> None:
     """Bring a started server to work: initialise it once, unseal it, mount KV version 2.
 
     Args:
         state_dir: the sandbox; its `bootstrap.json` takes the keys at initialisation.
         url: of the server.
         patience: how long it may take to answer.
+        alive: whether its process runs.
 
     Raises:
-        RemoteServiceError: it does not answer, or not as expected.
+        RemoteServiceError: it ended, does not answer, or not as expected.
     """
-    status = _wait_for_status(url, time.monotonic() + patience.total_seconds())
+    status = _wait_for_status(url, time.monotonic() + patience.total_seconds(), alive)
     if not status.document.get("initialized"):
         _initialise(state_dir, url)
     keys = read_bootstrap(state_dir).vault
@@ -95,12 +104,12 @@ def make_ready(state_dir: Path, url: str, *, patience: timedelta) -> None:
     _mount_kv(url, keys)
 
 
-def _wait_for_status(url: str, deadline: float) -> LoopbackAnswer:
+def _wait_for_status(url: str, deadline: float, alive: Callable[[], bool]) -> LoopbackAnswer:
     while True:
         answer = call("GET", f"{url}/v1/sys/seal-status", timeout=2.0)
         if answer is not None and answer.status == 200:
             return answer
-        if time.monotonic() >= deadline:
+        if not alive() or time.monotonic() >= deadline:
             raise _failure("does not answer")
         time.sleep(0.03)
 

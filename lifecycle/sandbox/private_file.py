@@ -26,10 +26,16 @@ def write_json(path: Path, document: Any, *, durable: bool = True) -> None:
         document: what to write.
         durable: wait until the disk has it; a double's state need not survive a power cut.
     """
+    text = json.dumps(document, indent=1, sort_keys=True)
+    write_text(path, text, durable=durable)
+
+
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
+    """Replace a text file in one step; arguments as for `write_json`."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1, sort_keys=True)
+            file.write(text)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())

@@ -120,7 +120,7 @@ def await_ready(server: RunningServer, state_dir: Path, *, instance_id: str, dea
     folder = server_dir(state_dir, server.name)
     if not SERVERS[server.name].module:
         patience = timedelta(seconds=max(0.0, deadline - time.monotonic()))
-        openbao.make_ready(state_dir, server.url, patience=patience)
+        openbao.make_ready(state_dir, server.url, patience=patience, alive=lambda: is_running(server))
         return server
     while True:
         ready = read_json(folder / READY_FILE)
