@@ -1,0 +1,1 @@
+"""Models in, text out: allowlists per proxy or firewall, agent configuration."""

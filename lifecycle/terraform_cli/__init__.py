@@ -1,0 +1,1 @@
+"""Terraform: the generated root, the binary, and what a plan says."""
