@@ -1,0 +1,84 @@
+"""The policy bundle: one folder of rules, tables and waivers, and the digest that names exactly its content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lifecycle.domain.audit import Digest, canonical, digest_bytes
+from lifecycle.domain.errors import ConfigurationError
+from lifecycle.policy_engine.catalogue import CatalogueEntry, load_catalogue
+from lifecycle.policy_engine.waivers import Waiver, load_waivers
+
+# Written from the code for editors (`make schema`); it judges nothing.
+_GENERATED = ".schema.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A loaded bundle.
+
+    Attributes:
+        digest: see `bundle_digest`.
+        catalogue: rule records by id.
+        tables: `data/NAME.json` by name; each tells `as_of` and `source`.
+        waivers: `waivers.yaml`.
+    """
+
+    digest: Digest
+    catalogue: Mapping[str, CatalogueEntry]
+    tables: Mapping[str, Mapping[str, Any]]
+    waivers: tuple[Waiver, ...]
+
+
+def bundle_digest(folder: Path) -> Digest:
+    """Name the content of a bundle: SHA-256 over the sorted relative paths and the SHA-256 of each file.
+
+    Raises:
+        ConfigurationError: the folder is missing or empty, or holds a symbolic link (its target is not in the bundle).
+    """
+    paths = sorted(path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink())
+    linked = [path for path in paths if path.is_symlink()]
+    if linked:
+        raise ConfigurationError(
+            f"the policy bundle holds a symbolic link: {linked[0].relative_to(folder)}",
+            remedy="put the file itself into the bundle",
+        )
+    files = {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+        if not path.name.endswith(_GENERATED)
+    }
+    if not files:
+        raise ConfigurationError(f"there is no policy bundle in {folder.name}/", remedy="restore the folder policies/")
+    return digest_bytes(canonical(files))
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read a bundle.
+
+    Raises:
+        ConfigurationError: something in it is missing, unreadable or wrong.
+    """
+    return Bundle(
+        digest=bundle_digest(folder),
+        catalogue=load_catalogue(folder / "rules"),
+        tables={path.stem: _table(path) for path in sorted((folder / "data").glob("*.json"))},
+        waivers=load_waivers(folder / "waivers.yaml"),
+    )
+
+
+def _table(path: Path) -> Mapping[str, Any]:
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"policy table {path.name} cannot be read: {error}", remedy="restore it") from error
+    if not isinstance(table, dict) or not {"as_of", "source"} <= table.keys():
+        raise ConfigurationError(
+            f"policy table {path.name} has no as_of and source", remedy="date it and name its source"
+        )
+    return table

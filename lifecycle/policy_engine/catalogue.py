@@ -1,0 +1,94 @@
+"""The rule catalogue: what each typed rule is called, how bad it is, what it answers and what to do about it.
+
+One record of `policies/rules/*.yaml`:
+
+    - id: LC-NET-001
+      title: No egress to the whole internet
+      severity: error
+      why: one sentence that a reviewer accepts
+      remedy: what to change
+      controls: [NIST-800-53 SC-7]
+      parameters: {shortest_ipv4_prefix: 16}
+      environments: {dev-*: {shortest_ipv4_prefix: 8}}   # parameters of some environments, by name pattern
+      exempt_sandbox: true                               # not evaluated in an environment of local servers
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lifecycle.domain.errors import ConfigurationError
+from lifecycle.domain.policy import Severity
+from lifecycle.policy_engine.rule import Rule
+from lifecycle.policy_engine.yaml_file import read_yaml, validated
+
+Sentence = Annotated[str, Field(min_length=8)]
+
+
+class CatalogueEntry(BaseModel):
+    """One rule's record; see the module docstring."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Annotated[str, Field(pattern=r"^LC-[A-Z]+-\d{3}$")]
+    title: Sentence
+    severity: Severity
+    why: Sentence
+    remedy: Sentence
+    controls: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = {}
+    environments: Mapping[str, Mapping[str, Any]] = {}
+    exempt_sandbox: bool = False
+
+    def parameters_for(self, environment: str) -> dict[str, Any]:
+        """The parameters that hold in an environment; later patterns win."""
+        values = dict(self.parameters)
+        for pattern, changed in self.environments.items():
+            if fnmatchcase(environment, pattern):
+                values.update(changed)
+        return values
+
+
+def load_catalogue(folder: Path) -> dict[str, CatalogueEntry]:
+    """Every record of a rules folder by id.
+
+    Raises:
+        ConfigurationError: no file, a wrong record, or one id twice.
+    """
+    catalogue: dict[str, CatalogueEntry] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        for entry in validated(path, CatalogueEntry, read_yaml(path)):
+            if entry.id in catalogue:
+                message = f"policy file {path.name}: rule {entry.id} stands twice"
+                raise ConfigurationError(message, remedy="give every rule its own id")
+            catalogue[entry.id] = entry
+    return catalogue
+
+
+def mismatches(catalogue: Mapping[str, CatalogueEntry], rules: tuple[Rule, ...]) -> tuple[str, ...]:
+    """Where catalogue and code disagree: missing on either side, or parameters that the rule does not take."""
+    coded = {rule.id: rule for rule in rules}
+    problems = [f"rule {name} stands in the catalogue but has no code" for name in sorted(catalogue.keys() - coded)]
+    problems += [f"rule {name} has code but no catalogue record" for name in sorted(coded.keys() - catalogue.keys())]
+    for name in sorted(coded.keys() & catalogue.keys()):
+        problems += _wrong_parameters(catalogue[name], coded[name].parameters)
+    return tuple(problems)
+
+
+def _wrong_parameters(entry: CatalogueEntry, expected: Mapping[str, type]) -> list[str]:
+    problems = []
+    if set(entry.parameters) != set(expected):
+        problems.append(f"rule {entry.id} takes the parameters {sorted(expected)}, not {sorted(entry.parameters)}")
+    for values in (entry.parameters, *entry.environments.values()):
+        for name, value in values.items():
+            wanted = expected.get(name)
+            if wanted is None:
+                problems.append(f"rule {entry.id} has no parameter {name!r}")
+            elif type(value) is not wanted:
+                problems.append(f"rule {entry.id}: parameter {name!r} must be {wanted.__name__}")
+    return problems

@@ -1,0 +1,150 @@
+"""Proves each rule by cases: what must fire and what must not. Run by `lifecycle policy test` and by our own tests.
+
+`policies/tests/base.yaml` holds a small environment with which every rule is content. Each record of the other files
+changes it:
+
+    - rule: LC-NET-001
+      fires: true
+      because: one line
+      spec: {allowlists: {egress: {entries: [...]}}}    # merged into the base; null removes a key
+      changes: [{address: ..., type: ..., action: create, after: {...}}]   # makes it a plan
+      drift: [...]
+      live_versions: {name: 2}
+      previous_entries: {credentials.name: kind}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lifecycle.domain.errors import ConfigurationError
+from lifecycle.domain.plan import Action, Plan, ResourceChange
+from lifecycle.domain.policy import GateInput
+from lifecycle.domain.ports import PolicyEngine
+from lifecycle.domain.spec import SECTIONS, Spec
+from lifecycle.policy_engine.yaml_file import read_yaml, validated
+
+_HERE = {"file": "environments/fixture/environment.yaml", "line": 1, "column": 1}
+_CHOSEN = ("backend", "journal", "runtime", "spooler")
+
+
+class Case(BaseModel):
+    """One case; see the module docstring."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: str
+    fires: bool
+    because: str = Field(min_length=8)
+    spec: Mapping[str, Any] = {}
+    changes: tuple[Mapping[str, Any], ...] | None = None
+    drift: tuple[Mapping[str, Any], ...] = ()
+    live_versions: Mapping[str, int] = {}
+    previous_entries: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseResult:
+    """What came of one case; `problem` is empty when it behaved as it says."""
+
+    case: Case
+    problem: str
+
+
+def load_cases(folder: Path) -> tuple[Case, ...]:
+    """Every case of a folder but the base.
+
+    Raises:
+        ConfigurationError: a file or record is wrong.
+    """
+    paths = [path for path in sorted(folder.glob("*.yaml")) if path.name != "base.yaml"]
+    return tuple(case for path in paths for case in validated(path, Case, read_yaml(path)))
+
+
+def gate_input(case: Case, base: Mapping[str, Any]) -> GateInput:
+    """What the engine is to judge in a case."""
+    plan = None
+    if case.changes is not None or case.drift:
+        plan = Plan(
+            format_version="1.2",
+            terraform_version="1.11.4",
+            changes=tuple(_change(item) for item in case.changes or ()),
+            drift=tuple(_change(item) for item in case.drift),
+        )
+    return GateInput(
+        spec=Spec.model_validate(_placed(_merged(base, case.spec))),
+        plan=plan,
+        live_versions=case.live_versions,
+        previous_entries=case.previous_entries,
+    )
+
+
+def run_cases(engine: PolicyEngine, folder: Path) -> tuple[CaseResult, ...]:
+    """Run every case of a folder against an engine.
+
+    Raises:
+        ConfigurationError: a file or record is wrong.
+    """
+    base = read_yaml(folder / "base.yaml")
+    return tuple(CaseResult(case=case, problem=_problem(engine, case, base)) for case in load_cases(folder))
+
+
+def uncovered(cases: tuple[Case, ...], rules: tuple[str, ...]) -> tuple[str, ...]:
+    """Rules that lack a case that must fire, or one that must not."""
+    return tuple(
+        f"rule {rule} has no case that {'must' if fires else 'must not'} fire"
+        for rule in rules
+        for fires in (True, False)
+        if not any(case.rule == rule and case.fires is fires for case in cases)
+    )
+
+
+def _problem(engine: PolicyEngine, case: Case, base: Mapping[str, Any]) -> str:
+    try:
+        verdict = engine.evaluate(gate_input(case, base))
+    except (ValueError, TypeError) as error:
+        return f"the case is no valid input: {error}"
+    if verdict.errors:
+        return "; ".join(verdict.errors)
+    fired = [finding for finding in verdict.findings if finding.rule == case.rule]
+    if case.fires and not fired:
+        return "did not fire"
+    if not case.fires and fired:
+        return f"fired: {fired[0].message}"
+    return ""
+
+
+def _merged(base: Any, patch: Any) -> Any:
+    if not isinstance(base, Mapping) or not isinstance(patch, Mapping):
+        return patch
+    merged = {**base, **{key: _merged(base.get(key), value) for key, value in patch.items()}}
+    return {key: value for key, value in merged.items() if value is not None}
+
+
+def _placed(tree: dict[str, Any]) -> dict[str, Any]:
+    """Give every entry and choice the place and name that documents would have given it."""
+    for section in SECTIONS:
+        for name, entry in (tree.get(section) or {}).items():
+            tree[section][name] = {"name": name, "place": _HERE, "owner": tree.get("owner", ""), **_choices(entry)}
+    stores = tree.get("secret_stores") or {}
+    tree["secret_stores"] = {name: {"place": _HERE, **store} for name, store in stores.items()}
+    return _choices(tree)
+
+
+def _choices(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: {"place": _HERE, **value} if key in _CHOSEN else value for key, value in entry.items()}
+
+
+def _change(item: Mapping[str, Any]) -> ResourceChange:
+    values = {"provider": "registry.terraform.io/hashicorp/aws", "entry": "agents.eu-1", **item}
+    values["action"] = Action(values["action"])
+    values["sensitive"] = tuple(values.get("sensitive", ()))
+    try:
+        return ResourceChange(**values)
+    except TypeError as error:
+        raise ConfigurationError(f"a change of a policy case is wrong: {error}", remedy="correct the case") from error

@@ -1,0 +1,175 @@
+"""The engine fails closed, whatever goes wrong."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from lifecycle.domain.errors import ConfigurationError
+from lifecycle.domain.policy import GateInput, GateVerdict
+from lifecycle.policy_engine.bundle import bundle_digest, load_bundle
+from lifecycle.policy_engine.fixtures import Case, gate_input
+from lifecycle.policy_engine.rule import Observation, RuleContext, SpecRule
+from lifecycle.policy_engine.typed import RULES, TypedPolicyEngine
+from lifecycle.policy_engine.yaml_file import read_yaml
+
+POLICIES = Path(__file__).parents[3] / "policies"
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(POLICIES, tmp_path / "policies"))
+
+
+def subject(**changes: object) -> GateInput:
+    case = Case(rule="LC-SPEC-001", fires=False, because="the base is good", **changes)
+    return gate_input(case, read_yaml(POLICIES / "tests" / "base.yaml"))
+
+
+def judge(bundle: Path, given: GateInput | None = None) -> GateVerdict:
+    return TypedPolicyEngine(bundle, clock=lambda: NOW).evaluate(given or subject())
+
+
+def test_the_shipped_bundle_passes_the_base(bundle: Path) -> None:
+    assert judge(bundle).passed
+
+
+def test_no_rules_do_not_pass(bundle: Path) -> None:
+    shutil.rmtree(bundle / "rules")
+    verdict = judge(bundle)
+    assert not verdict.passed
+    assert verdict.rules_evaluated == 0
+
+
+def test_an_empty_engine_does_not_pass(bundle: Path) -> None:
+    for path in (bundle / "rules").glob("*.yaml"):
+        path.unlink()
+    assert not TypedPolicyEngine(bundle, clock=lambda: NOW, rules=()).evaluate(subject()).passed
+
+
+def test_a_missing_bundle_does_not_pass(tmp_path: Path) -> None:
+    assert not judge(tmp_path / "nowhere").passed
+
+
+def test_a_rule_without_catalogue_record_does_not_pass(bundle: Path) -> None:
+    (bundle / "rules" / "agents.yaml").unlink()
+    assert "rule LC-AGT-001 has code but no catalogue record" in judge(bundle).errors
+
+
+def test_a_record_without_code_does_not_pass(bundle: Path) -> None:
+    with (bundle / "rules" / "agents.yaml").open("a") as file:
+        file.write(
+            "- {id: LC-AGT-099, title: no code behind, severity: error, why: it is a test, remedy: remove it again}\n"
+        )
+    assert judge(bundle).errors == ("rule LC-AGT-099 stands in the catalogue but has no code",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("severity: warning", "severity: harmless", "severity"),
+        ("remedy: raise log_retention", "remedi: raise log_retention", "remedy"),
+        ("{least_days: 14}", "{least_day: 14}", "least_day"),
+        ("{least_days: 14}", "{least_days: many}", "least_days"),
+        ("{least_days: 14}", "{least_days: 14, least_days: 1}", "stands twice"),
+        ("{least_days: 14}", "{least_days: 14", "agents.yaml:"),
+        ("id: LC-AGT-002", "id: LC-AGT-001", "stands twice"),
+    ],
+)
+def test_a_typo_in_the_catalogue_does_not_pass(bundle: Path, old: str, new: str, expected: str) -> None:
+    path = bundle / "rules" / "agents.yaml"
+    path.write_text(path.read_text().replace(old, new, 1))
+    verdict = judge(bundle)
+    assert not verdict.passed
+    assert expected in verdict.errors[0]
+
+
+def test_a_rule_that_raises_does_not_pass(bundle: Path) -> None:
+    def broken(_context: RuleContext) -> Iterator[Observation]:
+        raise RuntimeError("boom")
+
+    for path in (bundle / "rules").glob("*.yaml"):
+        path.unlink()
+    record = "- {id: LC-X-001, title: a broken rule, severity: note, why: it is a test, remedy: remove it again}\n"
+    (bundle / "rules" / "x.yaml").write_text(record)
+    engine = TypedPolicyEngine(bundle, clock=lambda: NOW, rules=(SpecRule(id="LC-X-001", check=broken),))
+    verdict = engine.evaluate(subject())
+    assert not verdict.passed
+    assert verdict.errors == ("rule LC-X-001 could not be evaluated: RuntimeError: boom",)
+
+
+def test_an_undated_table_does_not_pass(bundle: Path) -> None:
+    (bundle / "data" / "privilege_escalation.json").write_text("{}")
+    assert not judge(bundle).passed
+
+
+def test_a_policy_document_that_is_no_json_does_not_pass(bundle: Path) -> None:
+    change = {"address": "m.p", "type": "aws_iam_policy", "action": "create", "after": {"policy": "{"}}
+    assert not judge(bundle, subject(changes=(change,))).passed
+
+
+WAIVER = """- id: W-1
+  rule: LC-SPEC-001
+  scope: agents.eu-1
+  owner: risk-office
+  reason: handed over next week
+  ticket: RISK-7
+  granted: 2026-11-01
+  expires: {expires}
+"""
+UNOWNED = {"agents": {"eu-1": {"owner": ""}}}
+
+
+def test_a_waiver_lets_its_finding_pass_and_shows_it(bundle: Path) -> None:
+    (bundle / "waivers.yaml").write_text(WAIVER.format(expires="2026-12-01"))
+    verdict = judge(bundle, subject(spec=UNOWNED))
+    assert verdict.passed
+    assert [f.waiver for f in verdict.findings if f.rule == "LC-SPEC-001"] == ["W-1"]
+
+
+def test_a_lapsed_waiver_does_not_count_and_is_a_finding(bundle: Path) -> None:
+    (bundle / "waivers.yaml").write_text(WAIVER.format(expires="2026-11-23"))
+    verdict = judge(bundle, subject(spec=UNOWNED))
+    assert not verdict.passed
+    assert "waiver W-1 of risk-office has lapsed: its finding counts again" in [f.message for f in verdict.findings]
+
+
+def test_a_waiver_covers_no_other_entry(bundle: Path) -> None:
+    (bundle / "waivers.yaml").write_text(WAIVER.format(expires="2026-12-01").replace("eu-1", "eu-2"))
+    assert not judge(bundle, subject(spec=UNOWNED)).passed
+
+
+@pytest.mark.parametrize("line", ["owner", "reason", "ticket", "granted", "expires"])
+def test_an_incomplete_waiver_does_not_pass(bundle: Path, line: str) -> None:
+    text = WAIVER.format(expires="2026-12-01").splitlines()
+    (bundle / "waivers.yaml").write_text("\n".join(t for t in text if not t.startswith(f"  {line}:")))
+    assert not judge(bundle).passed
+
+
+def test_a_waiver_for_longer_than_180_days_does_not_pass(bundle: Path) -> None:
+    (bundle / "waivers.yaml").write_text(WAIVER.format(expires="2027-06-01"))
+    assert not judge(bundle).passed
+
+
+def test_the_bundle_digest_moves_with_any_file_and_with_names_only_otherwise_not(bundle: Path) -> None:
+    first = bundle_digest(bundle)
+    assert bundle_digest(Path(shutil.copytree(bundle, bundle.parent / "copy"))) == first
+    (bundle / "waivers.yaml").write_text(WAIVER.format(expires="2026-12-01"))
+    second = bundle_digest(bundle)
+    (bundle / "waivers.yaml").rename(bundle / "waived.yaml")
+    assert len({first, second, bundle_digest(bundle)}) == 3
+
+
+def test_a_linked_file_is_no_part_of_a_bundle(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.yaml").write_text("[]")
+    (bundle / "rules" / "linked.yaml").symlink_to(tmp_path / "elsewhere.yaml")
+    with pytest.raises(ConfigurationError, match="symbolic link"):
+        bundle_digest(bundle)
+
+
+def test_every_shipped_rule_is_evaluated_when_there_is_a_plan(bundle: Path) -> None:
+    assert judge(bundle, subject(changes=())).rules_evaluated == len(RULES)
+    assert len(load_bundle(bundle).catalogue) == len(RULES)
