@@ -86,6 +86,7 @@ def _change(item: Mapping[str, Any]) -> ResourceChange:
         previous_address=item.get("previous_address", ""),
         mode=item.get("mode", "managed"),
         action_reason=reason,
+        sensitive=_left_out(change.get("after"), change.get("after_sensitive")),
     )
 
 
@@ -101,11 +102,20 @@ def _visible(value: Any, sensitive: Any) -> Mapping[str, Any]:
     return _mapping(kept)
 
 
+def _left_out(value: Any, sensitive: Any) -> tuple[str, ...]:
+    """Names of the attributes that are set and wholly sensitive: the gate must know of them without seeing them."""
+    if not isinstance(value, dict) or not sensitive:
+        return ()
+    marks = sensitive if isinstance(sensitive, dict) else dict.fromkeys(value, True)
+    return tuple(sorted(name for name, item in value.items() if marks.get(name) is True and item is not None))
+
+
 def _without(value: Any, sensitive: Any) -> Any:
     if not sensitive:
         return value
     if isinstance(value, dict) and isinstance(sensitive, dict):
-        return {k: _without(v, sensitive.get(k)) for k, v in value.items() if sensitive.get(k) is not True}
+        # A null stays: it tells the gate that no value is written there, and reveals nothing.
+        return {k: _without(v, sensitive.get(k)) for k, v in value.items() if v is None or sensitive.get(k) is not True}
     if isinstance(value, list) and isinstance(sensitive, list):
         marks = [*sensitive, *([False] * (len(value) - len(sensitive)))]
         return [_without(item, mark) for item, mark in zip(value, marks, strict=False) if mark is not True]
