@@ -17,8 +17,9 @@ resource "aws_security_group" "this" {
 resource "aws_vpc_security_group_egress_rule" "this" {
   for_each = local.egress_rules
 
+  # A prefix list describes each of its entries itself.
   security_group_id            = aws_security_group.this.id
-  description                  = coalesce(each.value.any_address_reason, each.value.description, "Allowlist ${each.value.label}")
+  description                  = each.value.prefix_list_id != null ? null : coalesce(each.value.any_address_reason, each.value.description, each.value.label)
   ip_protocol                  = "tcp"
   from_port                    = each.value.port
   to_port                      = each.value.port

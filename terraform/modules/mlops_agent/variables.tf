@@ -162,7 +162,8 @@ variable "egress" {
     What the agent may reach: one security group rule per entry and port; nothing else is open. The key is a label that
     must be known at plan time. Each entry has exactly one destination: `prefix_list_id` (from the proxy_allowlist
     module), `cidr` or `security_group_id` (a proxy, VPC endpoints). `any_address_reason` is required with 0.0.0.0/0 or
-    ::/0, for example because names are filtered by Network Firewall; it becomes the description of the rule.
+    ::/0, for example because names are filtered by Network Firewall; it becomes the description of the rule. A prefix
+    list needs no description, it has one for each of its entries.
   EOT
   type = map(object({
     prefix_list_id     = optional(string)

@@ -82,8 +82,8 @@ resource "aws_security_group" "this" {
 resource "aws_vpc_security_group_egress_rule" "addresses" {
   for_each = local.address_lists
 
+  # No description: each entry of the prefix list has its own.
   security_group_id = aws_security_group.this[0].id
-  description       = "Allowlist ${var.name}, port ${each.value.port}"
   ip_protocol       = "tcp"
   from_port         = each.value.port
   to_port           = each.value.port

@@ -21,22 +21,33 @@ locals {
 
   oidc_issuer = try(regex("oidc-provider/(.+)$", var.trust.oidc.provider_arn)[0], "")
 
-  # Each trust becomes one principal and the conditions that narrow it. jsonencode drops nothing, hence the loops.
-  trust_principal = var.trust == null ? {} : (
-    var.trust.service != null ? { Service = strcontains(var.trust.service, ".") ? var.trust.service : "${var.trust.service}.amazonaws.com" } :
-    var.trust.account != null ? { AWS = coalesce(var.trust.principal_arn, "arn:${data.aws_partition.current.partition}:iam::${var.trust.account}:root") } :
-    { Federated = var.trust.oidc.provider_arn }
+  trust_principal = (
+    try(var.trust.service, null) != null ? { Service = strcontains(var.trust.service, ".") ? var.trust.service : "${var.trust.service}.amazonaws.com" } :
+    try(var.trust.account, null) != null ? { AWS = coalesce(var.trust.principal_arn, "arn:${data.aws_partition.current.partition}:iam::${var.trust.account}:root") } :
+    { Federated = try(var.trust.oidc.provider_arn, "") }
   )
-  trust_equals = {
-    for key, value in {
-      "aws:SourceAccount"        = try(var.trust.source_account, null)
-      "sts:ExternalId"           = try(var.trust.external_id, null)
-      "${local.oidc_issuer}:aud" = try(var.trust.oidc.audience, null)
-    } : key => value if value != null
+  # IAM refuses empty blocks, so what is not given is left out.
+  trust_condition = {
+    for operator, keys in {
+      StringEquals = {
+        "aws:SourceAccount"        = try(var.trust.source_account, null)
+        "sts:ExternalId"           = try(var.trust.external_id, null)
+        "${local.oidc_issuer}:aud" = try(var.trust.oidc.audience, null)
+      }
+      StringLike = {
+        "${local.oidc_issuer}:sub" = try(var.trust.oidc.subject, null)
+      }
+    } : operator => { for key, value in keys : key => value if value != null }
+    if length([for value in values(keys) : value if value != null]) > 0
   }
-  trust_like = {
-    for key, value in { "${local.oidc_issuer}:sub" = try(var.trust.oidc.subject, null) } : key => value if value != null
-  }
+  trust_statement = merge(
+    {
+      Effect    = "Allow"
+      Action    = try(var.trust.oidc, null) == null ? "sts:AssumeRole" : "sts:AssumeRoleWithWebIdentity"
+      Principal = local.trust_principal
+    },
+    length(local.trust_condition) == 0 ? {} : { Condition = local.trust_condition },
+  )
 
   # Several conditions on the same operator are one block in IAM; two blocks of one name would drop the first.
   statements = [
@@ -60,47 +71,12 @@ locals {
   ]))
 }
 
-data "aws_iam_policy_document" "trust" {
-  count = local.is_role && var.trust != null ? 1 : 0
-
-  statement {
-    effect  = "Allow"
-    actions = [try(var.trust.oidc, null) == null ? "sts:AssumeRole" : "sts:AssumeRoleWithWebIdentity"]
-
-    dynamic "principals" {
-      for_each = local.trust_principal
-      content {
-        type        = principals.key
-        identifiers = [principals.value]
-      }
-    }
-
-    dynamic "condition" {
-      for_each = local.trust_equals
-      content {
-        test     = "StringEquals"
-        variable = condition.key
-        values   = [condition.value]
-      }
-    }
-
-    dynamic "condition" {
-      for_each = local.trust_like
-      content {
-        test     = "StringLike"
-        variable = condition.key
-        values   = [condition.value]
-      }
-    }
-  }
-}
-
 resource "aws_iam_role" "this" {
   count = local.is_role ? 1 : 0
 
   name                 = var.name
   description          = "Service account ${var.spec_entry}"
-  assume_role_policy   = one(data.aws_iam_policy_document.trust[*].json)
+  assume_role_policy   = jsonencode({ Version = "2012-10-17", Statement = [local.trust_statement] })
   permissions_boundary = var.permissions_boundary
   max_session_duration = var.max_session_seconds
   tags                 = local.tags
