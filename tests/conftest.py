@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.servers.moto",
     "tests.servers.oidc",
     "tests.servers.openbao",
+    "tests.servers.postgres",
     "tests.servers.terraform",
     "tests.servers.versitygw",
 ]

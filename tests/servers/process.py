@@ -153,12 +153,33 @@ def wait_for_http(url: str, *, process: ServerProcess, timeout: float = 30.0) ->
         raise ServerStartError(f"{url} is answered by another process:\n{process.log_tail()}")
 
 
-def start_http_server(start: Callable[[int], ServerProcess], *, health: str) -> tuple[ServerProcess, int]:
+def wait_for_tcp(port: int, *, process: ServerProcess, what: str) -> None:
+    """Wait until something listens on `port` of 127.0.0.1.
+
+    Args:
+        port: The port.
+        process: The server.
+        what: Names the server in messages.
+
+    Raises:
+        ServerStartError: It ended, or time is up.
+    """
+
+    def listening() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_until(listening, process=process, what=what)
+
+
+def start_on_free_port(
+    start: Callable[[int], ServerProcess], wait: Callable[[ServerProcess, int], None]
+) -> tuple[ServerProcess, int]:
     """Start a server on a free port, again on another one if somebody took it in between.
 
     Args:
         start: Starts the server on the given port.
-        health: Path of its health check.
+        wait: Returns once the server is ready on that port, else raises `ServerStartError`.
 
     Returns:
         The ready server and its port.
@@ -170,7 +191,7 @@ def start_http_server(start: Callable[[int], ServerProcess], *, health: str) -> 
         port = free_port()
         process = start(port)
         try:
-            wait_for_http(f"http://127.0.0.1:{port}{health}", process=process)
+            wait(process, port)
         except ServerStartError:
             process.kill()
             if attempt == _ATTEMPTS:
@@ -178,3 +199,23 @@ def start_http_server(start: Callable[[int], ServerProcess], *, health: str) -> 
         else:
             return process, port
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def start_http_server(start: Callable[[int], ServerProcess], *, health: str) -> tuple[ServerProcess, int]:
+    """Start an http server as `start_on_free_port` does.
+
+    Args:
+        start: Starts the server on the given port.
+        health: Path of its health check.
+
+    Returns:
+        The ready server and its port.
+
+    Raises:
+        ServerStartError: Three attempts failed.
+    """
+
+    def wait(process: ServerProcess, port: int) -> None:
+        wait_for_http(f"http://127.0.0.1:{port}{health}", process=process)
+
+    return start_on_free_port(start, wait)

