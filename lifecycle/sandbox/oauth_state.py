@@ -58,7 +58,7 @@ class OAuthState:
             "refresh": self.refresh,
             "dead_families": self.dead_families,
         }
-        write_json(self._path, document, durable=False)
+        write_json(self._path, document)
 
     def live(self, tokens: dict[str, dict[str, Any]], token: str) -> dict[str, Any] | None:
         """What is known of a token that is alive: neither expired nor revoked, and its client still exists."""

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from lifecycle.domain.errors import ConfigurationError, RemoteServiceError
 from lifecycle.domain.secret import SecretText
+from lifecycle.foundation.atomic_file import replace_file
 from lifecycle.sandbox.bootstrap_file import VaultBootstrap, VaultKeys, add_vault_keys, read_bootstrap
 from lifecycle.sandbox.loopback import LoopbackAnswer, call
-from lifecycle.sandbox.private_file import make_private_dir, write_text
+from lifecycle.sandbox.private_file import make_private_dir
 
 KV_MOUNT = "kv"
 CACHE_PATTERN = "lifecycle/servers/openbao-*/bao"
@@ -72,7 +73,7 @@ audit "file" "sandbox" {{
 api_addr      = "http://127.0.0.1:{port}"
 disable_mlock = true
 """
-    write_text(path, text)
+    replace_file(path, text.encode())
     return path
 
 

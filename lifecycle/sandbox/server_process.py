@@ -110,7 +110,7 @@ def _serve(
         signal.signal(name, lambda *_: threading.Thread(target=server.shutdown, daemon=True).start())
     mark = mark_of(os.getpid())
     document = (mark.to_document() if mark else {}) | {"url": context.url, "instance": context.bootstrap.instance_id}
-    write_json(ready, document, durable=False)
+    write_json(ready, document)
     threading.Thread(target=_end_with_folder, args=(ready, server.shutdown), daemon=True).start()
     server.serve_forever()
     if (read_json(ready) or {}).get("pid") == os.getpid():

@@ -45,6 +45,11 @@ class Route:
     handler: Handler
 
 
+def routes(*rows: tuple[str, str, Handler]) -> list[Route]:
+    """A table of routes: method, rule, handler."""
+    return [Route(method=method, rule=rule, handler=handler) for method, rule, handler in rows]
+
+
 class JsonApi:
     """A WSGI application over a table of routes.
 
