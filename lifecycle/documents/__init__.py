@@ -1,0 +1,1 @@
+"""Spec documents: YAML events to domain models, keeping file, line and column."""

@@ -1,0 +1,308 @@
+"""One small constructor over libyaml's events: plain values, and the place of every key beside them.
+
+PyYAML's own loader spends most of its time on node objects and Python-level resolvers. Specs need a small part of
+YAML only, so this reads events and builds dicts, lists and scalars at once. What a spec may not hold (tags, merge
+keys, duplicate keys, ambiguous scalars) is noted and reading goes on, so that one run shows everything.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from yaml.error import YAMLError
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    StreamEndEvent,
+)
+
+from lifecycle.documents.findings import Findings, shown
+from lifecycle.documents.positions import LINE_SHIFT, Path
+from lifecycle.documents.scalars import RISKY_STARTS, AmbiguousScalarError, resolve_plain
+from lifecycle.domain.errors import ConfigurationError
+
+try:
+    from yaml._yaml import CParser
+except ImportError:  # pragma: no cover - the locked wheels always hold libyaml
+    CParser = None  # type: ignore[assignment, misc] # the pure parser is 6x slower and has other columns
+
+MAX_DEPTH = 40
+MAX_ALIASES = 1_000
+MAX_ALIASED_NODES = 100_000
+_CACHED_SCALARS = 4_096
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+_MISSING = object()
+
+
+class _Abandoned(Exception):  # noqa: N818 - control flow inside this module, never an error anyone sees
+    """The rest of a document is not worth reading."""
+
+
+@contextmanager
+def paused_collector() -> Iterator[None]:
+    """Keep the garbage collector from walking a growing tree over and over: 40 % of a load otherwise."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+class Constructor:
+    """Builds the tree of one document. The caches are shared by all documents of a load.
+
+    Args:
+        findings: where problems and positions go.
+        strings: keys already seen, so that equal keys are one object.
+    """
+
+    def __init__(self, findings: Findings, strings: dict[str, str]) -> None:
+        if CParser is None:  # pragma: no cover - see the import
+            raise ConfigurationError(
+                "PyYAML was installed without libyaml", remedy="install the locked requirements: make clean, then make"
+            )
+        self._findings = findings
+        self._positions = findings.positions
+        self._strings = strings
+        self._plain: dict[str, Any] = {}
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._aliases = 0
+        self._aliased_nodes = 0
+        self._base = 0
+        self._next: Any = None
+
+    def construct(self, text: str, file: str) -> dict[str, Any] | None:
+        """Read one document; None when it could not be read to its end.
+
+        Args:
+            text: the content of the file.
+            file: its name in messages.
+        """
+        self._base = self._positions.add_file(file)
+        self._anchors, self._aliases, self._aliased_nodes = {}, 0, 0
+        try:
+            return self._document(CParser(text))
+        except YAMLError as error:
+            self._syntax_error(error, text)
+        except _Abandoned:
+            pass
+        return None
+
+    def _document(self, parser: Any) -> dict[str, Any] | None:
+        self._next = parser.get_event
+        self._next()
+        event = self._next()
+        if event.__class__ is StreamEndEvent:
+            return {}
+        event = self._next()
+        if event.__class__ is ScalarEvent and event.value == "" and event.implicit[0]:
+            tree: Any = {}
+        else:
+            tree = self._value(event, ())
+        self._positions.keep(tree)
+        self._next()
+        event = self._next()
+        if event.__class__ is DocumentStartEvent:
+            self._refuse(event, (), "a second document starts here", "one document per file: remove the `---`")
+        if not isinstance(tree, dict):
+            self._findings.add(
+                self._base, (), "the document is not a mapping", "start with `key: value` lines such as `version: 1`"
+            )
+            return None
+        return tree
+
+    def _mapping(self, start: Any, path: Path) -> dict[str, Any]:
+        """Read up to the end of a mapping. The common case is spelled out: it is where the time goes."""
+        next_event, strings, base, plain = self._next, self._strings, self._base, self._plain
+        result: dict[str, Any] = {}
+        marks: list[int] = []
+        while True:
+            event = next_event()
+            if event.__class__ is not ScalarEvent:
+                if event.__class__ is MappingEndEvent:
+                    break
+                self._bad_key(event, path)
+                continue
+            at: Any = event.start_mark
+            key = strings.get(event.value)
+            if key is None or not (event.implicit[0] or event.implicit[1]):
+                key = self._key(event, path)
+            event = next_event()
+            if event.__class__ is not ScalarEvent or event.anchor is not None:
+                value = self._value(event, (*path, key))
+            else:
+                value = event.value
+                is_plain, is_quoted = event.implicit
+                if is_plain:
+                    if value[:1] in RISKY_STARTS:
+                        text, value = value, plain.get(value, _MISSING)
+                        if value is _MISSING:
+                            value = self._resolve(event, text, (*path, key))
+                elif not is_quoted:
+                    self._tag(event, (*path, key))
+            mark = base + (at.line << LINE_SHIFT) + at.column
+            if key in result:
+                self._duplicate(result, marks, key, mark, path)
+            else:
+                result[key] = value
+                marks.append(mark)
+        positions = self._positions
+        positions.starts[id(result)] = len(positions.marks)
+        positions.marks.extend(marks)
+        return result
+
+    def _sequence(self, path: Path) -> list[Any]:
+        next_event, base = self._next, self._base
+        result: list[Any] = []
+        marks: list[int] = []
+        while True:
+            event = next_event()
+            if event.__class__ is SequenceEndEvent:
+                break
+            at = event.start_mark
+            marks.append(base + (at.line << LINE_SHIFT) + at.column)
+            if event.__class__ is ScalarEvent and event.anchor is None and event.implicit == (False, True):
+                result.append(event.value)
+            else:
+                result.append(self._value(event, (*path, len(result))))
+        positions = self._positions
+        positions.starts[id(result)] = len(positions.marks)
+        positions.marks.extend(marks)
+        return result
+
+    def _value(self, event: Any, path: Path) -> Any:
+        """Any value: the general case."""
+        if event.__class__ is AliasEvent:
+            return self._alias(event, path)
+        if event.__class__ is ScalarEvent:
+            value = self._scalar(event, path)
+        else:
+            if len(path) >= MAX_DEPTH:
+                self._refuse(event, path, f"is nested deeper than {MAX_DEPTH} levels", "write it flatter")
+            if event.tag is not None:
+                self._tag(event, path)
+            value = self._mapping(event, path) if event.__class__ is MappingStartEvent else self._sequence(path)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (value, _count(value))
+        return value
+
+    def _scalar(self, event: Any, path: Path) -> Any:
+        text = event.value
+        is_plain, is_quoted = event.implicit
+        if is_plain:
+            return self._resolve(event, text, path) if text[:1] in RISKY_STARTS else text
+        if not is_quoted:
+            self._tag(event, path)
+        return text
+
+    def _resolve(self, event: Any, text: str, path: Path) -> Any:
+        if text in self._plain:
+            return self._plain[text]
+        try:
+            value = resolve_plain(text)
+        except AmbiguousScalarError as error:
+            self._add(event, path, f"{shown(text)} {error}", error.remedy)
+            return text
+        if len(self._plain) < _CACHED_SCALARS:
+            self._plain[text] = value
+        return value
+
+    def _key(self, event: Any, path: Path) -> str:
+        """Check a key that was not seen before, and remember it."""
+        text: str = event.value
+        is_plain, is_quoted = event.implicit
+        if not (is_plain or is_quoted):
+            self._tag(event, (*path, text))
+        elif is_plain and text == "<<":
+            self._add(event, path, "merge keys are not allowed", "write the keys out, or use `defaults:` or `extends:`")
+        elif is_plain and text[:1] in RISKY_STARTS:
+            try:
+                if isinstance(resolve_plain(text), str):
+                    return self._strings.setdefault(text, text)
+                self._add(event, path, f"the key {shown(text)} is not text", "quote it")
+            except AmbiguousScalarError as error:
+                self._add(event, path, f"the key {shown(text)} {error}", error.remedy)
+        elif text[:1] not in RISKY_STARTS:
+            # A risky text is never remembered: quoted it is a fine key, plain it is not.
+            return self._strings.setdefault(text, text)
+        return text
+
+    def _bad_key(self, event: Any, path: Path) -> None:
+        self._add(
+            event, path, "a key is not plain text", "write keys as text; lists, mappings and aliases cannot be keys"
+        )
+        self._value(event, path)
+        self._value(self._next(), path)
+
+    def _duplicate(self, result: dict[str, Any], marks: list[int], key: str, mark: int, path: Path) -> None:
+        first = self._positions.place(marks[list(result).index(key)])
+        self._findings.add(
+            mark, (*path, key), f"the key is written twice; the first is at {first}", "keep one of the two"
+        )
+
+    def _alias(self, event: Any, path: Path) -> Any:
+        if event.anchor not in self._anchors:
+            self._add(
+                event, path, "an alias has no anchor before it", "define the anchor first, or write the value out"
+            )
+            return None
+        value, nodes = self._anchors[event.anchor]
+        self._aliases += 1
+        self._aliased_nodes += nodes
+        if self._aliases > MAX_ALIASES or self._aliased_nodes > MAX_ALIASED_NODES:
+            self._refuse(
+                event,
+                path,
+                f"aliases stand for more than {MAX_ALIASES} uses or {MAX_ALIASED_NODES} values",
+                "write the values out, or use `defaults:`",
+            )
+        return value
+
+    def _tag(self, event: NodeEvent, path: Path) -> None:
+        self._add(
+            event, path, "tags (`!!type`, `!name`) are not allowed", "remove the tag; quote text, leave numbers bare"
+        )
+
+    def _add(self, event: Any, path: Path, message: str, remedy: str) -> None:
+        at = event.start_mark
+        self._findings.add(self._base + (at.line << LINE_SHIFT) + at.column, path, message, remedy)
+
+    def _refuse(self, event: Any, path: Path, message: str, remedy: str) -> None:
+        self._add(event, path, message, remedy)
+        raise _Abandoned
+
+    def _syntax_error(self, error: YAMLError, text: str) -> None:
+        """Tell a parser's error in our words where the cause is a known one."""
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        problem = str(getattr(error, "problem", "") or "the document is not YAML")
+        remedy = "correct the syntax at this place"
+        line, column = (mark.line, mark.column) if mark is not None else (0, 0)
+        control = _CONTROL.search(text) if mark is None else None
+        lines = text.split("\n")
+        if control is not None:
+            before = text[: control.start()]
+            line, column = before.count("\n"), control.start() - (before.rfind("\n") + 1)
+            problem, remedy = "a control character is not allowed in YAML", "remove it; a binary file is not a spec"
+        elif line < len(lines) and "\t" in lines[line][: column + 1]:
+            problem, remedy = "a tab is not allowed as indentation", "indent with spaces"
+        self._findings.add(self._base + (line << LINE_SHIFT) + column, (), problem, remedy)
+
+
+def _count(value: Any) -> int:
+    """How many values an alias stands for, those behind other aliases included."""
+    if isinstance(value, dict):
+        return 1 + sum(_count(item) for item in value.values())
+    if isinstance(value, list):
+        return 1 + sum(_count(item) for item in value)
+    return 1

@@ -1,0 +1,159 @@
+"""`extends:` (one level) and `override:`: what an environment inherits and how it changes it, positions kept.
+
+An environment adds names; what it inherits it changes only under `override:`, where mappings merge key by key, lists
+and scalars replace, and `null` removes. Nothing else overrides anything: a reader finds every change in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lifecycle.documents.findings import Findings, suggestion
+from lifecycle.documents.loader import NAMED, Folder, Tree, merge
+from lifecycle.documents.positions import Path
+from lifecycle.documents.variables import substitute
+
+_NOT_INHERITED = frozenset(["extends", "environment", "override"])
+
+
+@dataclass(slots=True, kw_only=True)
+class Resolved:
+    """One environment's tree after inheritance, overrides and variables, and the folders it came from."""
+
+    values: dict[str, Any]
+    complete: bool
+    own: Folder
+    base: Folder | None
+
+
+def resolve(own: Folder, find_base: Callable[[str, int], Folder | None], findings: Findings) -> Resolved:
+    """Parse, inherit, override and substitute.
+
+    Args:
+        own: the environment's folder.
+        find_base: gives the folder that `extends:` names, written at a mark; None when there is none, the reason noted.
+        findings: where problems and positions go.
+    """
+    strings: dict[str, str] = {}
+    tree = merge(own, findings, strings)
+    extends, base = tree.values.get("extends"), None
+    if extends is not None and not isinstance(extends, str):
+        findings.add(_mark(tree.values, "extends", findings), ("extends",), "is not text", "write `extends: ../_base`")
+    elif extends is not None:
+        base = find_base(extends, _mark(tree.values, "extends", findings))
+        tree = _inherit(merge(base, findings, strings) if base else Tree(values={}, complete=False), tree, findings)
+    elif "override" in tree.values:
+        findings.add(
+            _mark(tree.values, "override", findings),
+            ("override",),
+            "there is nothing to override: this environment extends none",
+            "write the change where the entry is, or add `extends:`",
+        )
+    folders = [own, base] if base else [own]
+    values = tree.values
+    if "vars" in values or any("${var." in source.text for folder in folders for source in folder.sources):
+        values = substitute(values, findings)
+    return Resolved(values=values, complete=tree.complete, own=own, base=base)
+
+
+def _inherit(base: Tree, own: Tree, findings: Findings) -> Tree:
+    values, marks = _inherited(base.values, findings)
+    for key, value, mark in findings.positions.by_key(own.values):
+        if key == "override":
+            continue
+        if key not in values or (key == "version" and values[key] == value):
+            values[key], marks[key] = value, mark
+        elif key in NAMED and isinstance(value, dict) and isinstance(values[key], dict):
+            values[key] = _add_names(values[key], value, (key,), findings)
+        else:
+            _refuse_second(mark, (key,), marks[key], findings)
+    findings.positions.record(values, (marks[key] for key in values))
+    if isinstance(own.values.get("override"), dict):
+        values = _override(values, base.values, own.values["override"], findings)
+    elif "override" in own.values:
+        findings.add(_mark(own.values, "override", findings), ("override",), "is not a mapping", "write keys under it")
+    return Tree(values=values, complete=base.complete and own.complete)
+
+
+def _inherited(base: dict[str, Any], findings: Findings) -> tuple[dict[str, Any], dict[str, int]]:
+    """What may be inherited of a base, with the marks."""
+    values: dict[str, Any] = {}
+    marks: dict[str, int] = {}
+    for key, value, mark in findings.positions.by_key(base):
+        if key in _NOT_INHERITED:
+            remedy = "bases have one level: move this into the environment"
+            findings.add(mark, (key,), "cannot stand in a folder that is extended", remedy)
+        else:
+            values[key], marks[key] = value, mark
+    return values, marks
+
+
+def _add_names(inherited: dict[str, Any], added: dict[str, Any], path: Path, findings: Findings) -> dict[str, Any]:
+    positions = findings.positions
+    joined = dict(inherited)
+    marks = {key: mark for key, _, mark in positions.by_key(inherited)}
+    for name, value, mark in positions.by_key(added):
+        if name in joined:
+            _refuse_second(mark, (*path, name), marks[name], findings)
+        else:
+            joined[name], marks[name] = value, mark
+    positions.record(joined, (marks[name] for name in joined))
+    return joined
+
+
+def _refuse_second(mark: int, path: Path, first: int, findings: Findings) -> None:
+    findings.add(
+        mark,
+        path,
+        f"is inherited already, from {findings.positions.place(first)}",
+        f"change it under `override: {{{path[0]}: ...}}`, or choose another name",
+    )
+
+
+def _override(
+    values: dict[str, Any], base: dict[str, Any], changes: dict[str, Any], findings: Findings
+) -> dict[str, Any]:
+    """Apply the overrides whose target is inherited; refuse the others."""
+    fitting: dict[str, Any] = {}
+    marks: dict[str, int] = {}
+    for key, change, mark in findings.positions.by_key(changes):
+        if key not in base or key in _NOT_INHERITED or key == "version":
+            _refuse_stranger(mark, ("override", key), key, base.keys() - _NOT_INHERITED - {"version"}, findings)
+            continue
+        if key in NAMED and isinstance(change, dict) and isinstance(base[key], dict):
+            strangers = [(name, at) for name, _, at in findings.positions.by_key(change) if name not in base[key]]
+            for name, at in strangers:
+                _refuse_stranger(at, ("override", key, name), name, base[key], findings)
+            if strangers:
+                continue
+        fitting[key], marks[key] = change, mark
+    findings.positions.record(fitting, marks.values())
+    return _overlay(values, fitting, ("override",), findings)
+
+
+def _refuse_stranger(mark: int, path: Path, word: str, allowed: Any, findings: Findings) -> None:
+    findings.add(mark, path, "is not inherited, so there is nothing to override", suggestion(word, allowed))
+
+
+def _overlay(inherited: dict[str, Any], change: dict[str, Any], path: Path, findings: Findings) -> dict[str, Any]:
+    positions = findings.positions
+    result = dict(inherited)
+    marks = {key: mark for key, _, mark in positions.by_key(inherited)}
+    for key, value, mark in positions.by_key(change):
+        if value is None:
+            if key not in result:
+                _refuse_stranger(mark, (*path, key), key, inherited, findings)
+            result.pop(key, None)
+        elif isinstance(value, dict) and isinstance(result.get(key), dict):
+            # The mapping stays where it was written; only what is replaced inside it has a new place.
+            result[key] = _overlay(result[key], value, (*path, key), findings)
+        else:
+            result[key], marks[key] = value, mark
+    positions.record(result, (marks[key] for key in result))
+    return result
+
+
+def _mark(values: dict[str, Any], key: str, findings: Findings) -> int:
+    return findings.positions.mark(values, key) or 0

@@ -1,0 +1,147 @@
+"""Reads the files of a folder into one tree, merged by top-level key."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lifecycle.documents.constructor import Constructor
+from lifecycle.documents.findings import Findings
+from lifecycle.documents.positions import MAX_FILES
+from lifecycle.documents.secrets import refuse_secrets
+from lifecycle.domain.errors import ConfigurationError, Place
+from lifecycle.domain.spec import SECTIONS
+
+MAX_BYTES = 16 * 1024 * 1024
+
+# Top-level keys that hold named things: several files may add names to them, none may add the same name.
+NAMED = (*SECTIONS, "datarobot", "secret_stores", "vars", "defaults", "override")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One file as read: its name in messages and its text."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """The files of one folder. `complete` is False when a file was left out for a problem already noted."""
+
+    name: str
+    sources: tuple[Source, ...]
+    complete: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Tree:
+    """What the files of one folder say together, with the mark of every top-level key."""
+
+    values: dict[str, Any]
+    complete: bool
+
+
+def read_folder(folder: Path, root: Path, findings: Findings) -> Folder:
+    """Read every `*.yaml` of a folder, by name.
+
+    Args:
+        folder: an environment, or what it extends.
+        root: the checkout; names in messages are relative to it.
+        findings: where problems of single files go.
+
+    Raises:
+        ConfigurationError: when the folder is not there or holds no spec file.
+    """
+    name = relative(folder, root)
+    if not folder.is_dir():
+        raise ConfigurationError(
+            f"the folder {name} does not exist", remedy="name an environment that has a folder, or run `lifecycle init`"
+        )
+    paths = sorted(path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"} and path.name[0] != ".")
+    if not paths or len(paths) > MAX_FILES // 2:
+        raise ConfigurationError(
+            f"the folder {name} holds {len(paths)} spec files", remedy="write the spec into *.yaml files in this folder"
+        )
+    sources = [_read(path, relative(path, root), findings) for path in paths]
+    known = tuple(source for source in sources if source is not None)
+    return Folder(name=name, sources=known, complete=len(known) == len(sources))
+
+
+def relative(path: Path, root: Path) -> str:
+    """A path as messages show it: relative to the checkout where it lies inside."""
+    absolute = path.resolve()
+    return absolute.relative_to(root.resolve()).as_posix() if absolute.is_relative_to(root.resolve()) else path.name
+
+
+def merge(folder: Folder, findings: Findings, strings: dict[str, str]) -> Tree:
+    """Construct every file of a folder and put their top-level keys together."""
+    trees: list[dict[str, Any]] = []
+    constructor = Constructor(findings, strings)
+    for source in folder.sources:
+        base = len(findings.positions.files) << 48
+        tree = constructor.construct(source.text, source.name)
+        refuse_secrets(tree, source.text, strings, base, findings)
+        if tree is not None:
+            trees.append(tree)
+    complete = folder.complete and len(trees) == len(folder.sources)
+    if len(trees) == 1:
+        return Tree(values=trees[0], complete=complete)
+    return Tree(values=_join(trees, (), findings, depth=2), complete=complete)
+
+
+def _join(
+    parts: Sequence[Mapping[str, Any]], path: tuple[str, ...], findings: Findings, *, depth: int
+) -> dict[str, Any]:
+    """Join mappings of several files; a key that two of them have is a problem that shows both places."""
+    positions = findings.positions
+    gathered: dict[str, list[Any]] = {}
+    marks: dict[str, int] = {}
+    for part in parts:
+        for key, value, mark in positions.by_key(part):  # type: ignore[arg-type] # a Mapping for variance; always a dict
+            first = marks.setdefault(key, mark)
+            if key not in gathered:
+                gathered[key] = [value]
+            elif depth == 2 and key in NAMED and all(isinstance(item, dict) for item in (*gathered[key], value)):
+                gathered[key].append(value)
+            else:
+                findings.add(
+                    mark,
+                    (*path, key),
+                    f"is defined twice; the first is at {positions.place(first)}",
+                    "keep one of the two, or rename one",
+                )
+    joined = {
+        key: values[0] if len(values) == 1 else _join(values, (*path, key), findings, depth=1)
+        for key, values in gathered.items()
+    }
+    positions.record(joined, (marks[key] for key in joined))
+    return joined
+
+
+def _read(path: Path, name: str, findings: Findings) -> Source | None:
+    """One file's text, or None and a problem at its start (or at the byte that is wrong)."""
+    problem, remedy = "", ""
+    place = Place(file=name, line=1, column=1)
+    if path.suffix == ".yml":
+        problem, remedy = "a spec file ends in .yaml", "rename it, so that no file has two spellings"
+    elif path.is_symlink() or not stat.S_ISREG(path.stat().st_mode):
+        problem, remedy = "a spec file is a plain file, never a link", "copy the content here, or use `extends:`"
+    elif path.stat().st_size > MAX_BYTES:
+        problem, remedy = "the file is larger than 16 MiB", "split it: files of a folder are merged by top-level key"
+    else:
+        try:
+            content = path.read_bytes()
+            return Source(name=name, text=content.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            line_start = content.rfind(b"\n", 0, error.start) + 1
+            place = Place(file=name, line=content.count(b"\n", 0, error.start) + 1, column=error.start - line_start + 1)
+            problem, remedy = "the file is not UTF-8 from this byte on", "save it as UTF-8"
+        except OSError as error:
+            problem, remedy = f"the file cannot be read: {error.strerror}", "check its permissions"
+    findings.add_at(place, (), problem, remedy)
+    return None

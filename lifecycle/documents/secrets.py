@@ -1,0 +1,59 @@
+"""Finds literals that look like secrets and refuses them without showing them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lifecycle.documents.findings import Findings
+from lifecycle.documents.positions import LINE_SHIFT, Path
+from lifecycle.documents.secret_shapes import KNOWN, is_random, is_telling, known_format
+
+_REMEDY = (
+    "take it out of the file and out of the Git history, rotate it, and name the entry of the secret store instead; "
+    "a spec never holds a value"
+)
+
+
+def refuse_secrets(tree: Any, text: str, keys: dict[str, str], base: int, findings: Findings) -> None:
+    """Note every literal of a document that looks like a secret.
+
+    The text is scanned for known formats first, comments included; the tree is walked only when that, an escape or a
+    telling key asks for it.
+
+    Args:
+        tree: what the document holds; None when it could not be read.
+        text: its content.
+        keys: every distinct key of the load.
+        base: what its marks start from.
+        findings: where problems go.
+    """
+    hits = [(label, match.start()) for label, pattern in KNOWN for match in pattern.finditer(text)]
+    before = len(findings.problems)
+    if tree is not None and (hits or "\\" in text or any(map(is_telling, keys))):
+        _walk(tree, (), base, findings, telling=False)
+    if len(findings.problems) - before >= len(hits):
+        return
+    told = {problem.place.line for problem in findings.problems[before:]}
+    for label, offset in hits:
+        line = text.count("\n", 0, offset)
+        if line + 1 not in told:
+            column = offset - (text.rfind("\n", 0, offset) + 1)
+            findings.add(base + (line << LINE_SHIFT) + column, (), f"the text here looks like {label}", _REMEDY)
+
+
+def _walk(value: Any, path: Path, mark: int, findings: Findings, *, telling: bool) -> None:
+    if isinstance(value, str):
+        label = known_format(value) or ("a secret" if telling and is_random(value, prompted=True) else None)
+        if label is not None:
+            findings.add(mark, path, f"the value looks like {label}", _REMEDY)
+    elif isinstance(value, dict):
+        for key, item, place in findings.positions.by_key(value):
+            label = known_format(key)
+            if label is not None:
+                findings.add(place, path, f"a key looks like {label}", _REMEDY)
+            # `vars: {db_password: {value: ...}}`: the name of the variable tells.
+            tells = is_telling(key) or (telling and key in {"value", "default"})
+            _walk(item, (*path, key), place, findings, telling=tells)
+    elif isinstance(value, list):
+        for index, (item, place) in enumerate(zip(value, findings.positions.marks_of(value), strict=True)):
+            _walk(item, (*path, index), place, findings, telling=telling)
