@@ -43,6 +43,7 @@ class Traits:
         self_admin: class F: the credential is the one that administers itself.
         overlap: E: how long the previous refresh token is declared to be tolerated; zero = not declared.
         conditional_set: A, C: the target sets only if the slot's content is what we expect.
+        slot_names: A: the provider's names of the slots; empty means "1", "2" ....
     """
 
     credential_class: CredentialClass
@@ -57,6 +58,7 @@ class Traits:
     self_admin: bool = False
     overlap: timedelta = timedelta()
     conditional_set: bool = False
+    slot_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +107,11 @@ class NotReported(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledgement:
-    """Which fingerprint a consumer last confirmed, and when."""
+    """Which fingerprint a consumer last confirmed, and when. `failing` says why it cannot work with that value."""
 
     fingerprint: Fingerprint
     at: datetime | None = None
+    failing: str = ""
 
 
 class NotKnown(StrEnum):
