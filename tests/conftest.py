@@ -6,11 +6,14 @@ import pytest
 import pytest_socket
 
 pytest_plugins = [
+    "tests.servers.https_target",
     "tests.servers.moto",
     "tests.servers.oidc",
     "tests.servers.openbao",
     "tests.servers.postgres",
+    "tests.servers.squid",
     "tests.servers.terraform",
+    "tests.servers.tinyproxy",
     "tests.servers.versitygw",
 ]
 
