@@ -248,13 +248,13 @@ class AwsSecretsManagerStore:
     def keep(self, ref: SecretRef, value: SecretValue) -> None:
         """Write a value in place, creating the secret where needed. Second call: the same value again."""
         name, document = self._name(ref), enclose(value, {})
-        if self._calls.create(name, document, self._kms_key):
-            return
         current = self._current_of(name)
+        if current is None and self._calls.create(name, document, self._kms_key):
+            return
         if current is not None and same_value(self.recall(ref), value):
             return
-        before = current.id if current else ""
         # The token names what it replaces: of two writers that saw the same version, the second is refused.
+        before = current.id if current else ""
         self._calls.put(name, document, token("keep", name, before), [label.CURRENT])
 
     def keep_once(self, ref: SecretRef, value: SecretValue) -> SecretValue:

@@ -1,0 +1,1 @@
+"""Who makes, lists and revokes a credential: one product per file."""
