@@ -59,10 +59,11 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedValue:
-    """The candidate lies in the store, read back."""
+    """The candidate lies in the store, read back; `revision` is the marker's where this step wrote one."""
 
     candidate: CandidateId
     new: ValueMark
+    revision: VersionId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -274,8 +274,11 @@ def _begun(record: RotationRecord, event: on.Begun, at: datetime) -> dict[str, A
 def _staged(record: RotationRecord, event: on.StagedValue) -> dict[str, Any]:
     if record.credential_class in (CredentialClass.A, CredentialClass.B) and event.new.id in record.condemned:
         raise _invalid(record, "StagedValue", "its credential is condemned")
+    pinned = record.pinned if event.revision is None else event.revision
     return {
         "state": State.STAGED,
+        "pinned": pinned,
+        "expected": pinned,
         "candidate": event.candidate,
         "new": event.new,
         "made": _appended(record.made, event.new.id),

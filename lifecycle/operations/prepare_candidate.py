@@ -22,7 +22,7 @@ def prepare(session: Session) -> on.Event:
             return marked
         revision = marked
     if session.record.credential_class in _CLIENT_MADE:
-        return _stage_own(session)
+        return _stage_own(session, revision)
     return on.Prepared(revision=revision)
 
 
@@ -45,16 +45,16 @@ def _marker(session: Session) -> VersionId | on.Quarantined | on.Rejected:
     return on.Quarantined(reason="the store does not take the marker of a first issuance", remedy=STORE_FAILING)
 
 
-def _stage_own(session: Session) -> on.Event:
+def _stage_own(session: Session, revision: VersionId) -> on.Event:
     """A and C: what this operation has staged already is adopted, never replaced by another value."""
     for _ in range(session.context.limits.attempts):
         for item in [] if session.fresh else session.staged():
             found = session.read(item.version)
             if found is not None:
-                return on.StagedValue(candidate=item.candidate, new=session.mark(found.value))
+                return on.StagedValue(candidate=item.candidate, new=session.mark(found.value), revision=revision)
         value = session.setting.generate()
         if stage(session, next_candidate(session), value):
-            return on.StagedValue(candidate=next_candidate(session), new=session.mark(value))
+            return on.StagedValue(candidate=next_candidate(session), new=session.mark(value), revision=revision)
         session.fresh = False
     return on.Quarantined(reason="the store does not take the new value", remedy=STORE_FAILING)
 
