@@ -7,8 +7,8 @@ from pathlib import Path
 
 from lifecycle.documents.builder import base_folder
 from lifecycle.documents.findings import Findings
-from lifecycle.documents.inheritance import resolve
-from lifecycle.documents.loader import Folder, read_folder
+from lifecycle.documents.inheritance import find_extended
+from lifecycle.documents.loader import Folder, merge, read_folder
 from lifecycle.documents.positions import Positions
 
 _FORMAT = b"lifecycle spec 1\n"
@@ -36,7 +36,8 @@ def spec_digest(folder: Path, *, root: Path) -> str:
         complete=own.complete,
     )
     # Only the files that may hold `extends:` are parsed.
-    base = resolve(telling, lambda written, mark: base_folder(folder, written, mark, root, findings), findings).base
+    tree = merge(telling, findings, {})
+    base = find_extended(tree, lambda written, mark: base_folder(folder, written, mark, root, findings), findings)
     findings.raise_if_any(own.name)
     digest = hashlib.sha256(_FORMAT)
     for label, part in (("own", own), ("base", base)):

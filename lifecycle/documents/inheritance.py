@@ -38,11 +38,8 @@ def resolve(own: Folder, find_base: Callable[[str, int], Folder | None], finding
     """
     strings: dict[str, str] = {}
     tree = merge(own, findings, strings)
-    extends, base = tree.values.get("extends"), None
-    if extends is not None and not isinstance(extends, str):
-        findings.add(_mark(tree.values, "extends", findings), ("extends",), "is not text", "write `extends: ../_base`")
-    elif extends is not None:
-        base = find_base(extends, _mark(tree.values, "extends", findings))
+    base = find_extended(tree, find_base, findings)
+    if "extends" in tree.values:
         tree = _inherit(merge(base, findings, strings) if base else Tree(values={}, complete=False), tree, findings)
     elif "override" in tree.values:
         findings.add(
@@ -56,6 +53,17 @@ def resolve(own: Folder, find_base: Callable[[str, int], Folder | None], finding
     if "vars" in values or any("${var." in source.text for folder in folders for source in folder.sources):
         values = substitute(values, findings)
     return Resolved(values=values, complete=tree.complete, own=own, base=base)
+
+
+def find_extended(tree: Tree, find_base: Callable[[str, int], Folder | None], findings: Findings) -> Folder | None:
+    """The folder that a tree extends, if any."""
+    if "extends" not in tree.values:
+        return None
+    written, mark = tree.values["extends"], _mark(tree.values, "extends", findings)
+    if isinstance(written, str):
+        return find_base(written, mark)
+    findings.add(mark, ("extends",), "is not text", "write `extends: ../_base`")
+    return None
 
 
 def _inherit(base: Tree, own: Tree, findings: Findings) -> Tree:

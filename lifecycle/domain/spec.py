@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, WithJsonSchema, model_validator
 
 from lifecycle.domain.errors import Place
 
@@ -27,7 +27,8 @@ def parse_duration(text: object) -> object:
     return sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in _DURATION.findall(text)), timedelta())
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+_DURATION_SCHEMA = {"type": "string", "pattern": r"^(\d+[smhdw])+$", "description": "30s, 15m, 12h, 30d, 2w or a sum"}
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 Arn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(\d{12})?:.+$")]
 
@@ -92,6 +93,14 @@ class Trust(SpecModel):
     external_id: str | None = None
     oidc: OidcTrust | None = None
 
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if [self.service, self.account, self.oidc].count(None) != 2:
+            raise ValueError("must name exactly one trusted party: write `service`, `account` or `oidc`")
+        if self.external_id is not None and self.account is None:
+            raise ValueError("has an `external_id` without `account`: remove it, or name the account")
+        return self
+
 
 class ServiceAccount(Entry):
     """A machine identity: AWS role or user, DataRobot user, Entra application."""
@@ -120,11 +129,17 @@ class AllowlistEntry(SpecModel):
     host: str | None = None
     cidr: str | None = None
     match: HostMatch = HostMatch.EXACT
-    port: Annotated[int, Field(ge=1, le=65535)] = 443
+    port: Annotated[StrictInt, Field(ge=1, le=65535)] = 443
     reason: str = Field(min_length=1)
     ticket: str | None = None
     expires: date | None = None
     owner: str | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.host is None) == (self.cidr is None):
+            raise ValueError("must name exactly one destination: write `host` or `cidr`")
+        return self
 
 
 class Allowlist(Entry):
@@ -158,6 +173,12 @@ class Grace(SpecModel):
     minimum: Duration = timedelta(hours=1)
     ceiling: Duration = timedelta(days=7)
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.minimum > self.ceiling:
+            raise ValueError("must not end before it may: write a `ceiling` that is at least `minimum`")
+        return self
+
 
 class Unobservable(SpecModel):
     """A consumer that cannot acknowledge: needs an owner, a reason and an expiry."""
@@ -173,6 +194,12 @@ class Consumer(SpecModel):
 
     agent: str | None = None
     unobservable: Unobservable | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.agent is None) == (self.unobservable is None):
+            raise ValueError("must name exactly one consumer: write `agent` or `unobservable`")
+        return self
 
 
 class Credential(Entry):
@@ -210,7 +237,7 @@ class AwsTarget(SpecModel):
     subnets: tuple[str, ...] = ()
     network_name: str | None = None
     permissions_boundary: Arn | None = None
-    max_retries: Annotated[int, Field(ge=0, le=50)] = 10
+    max_retries: Annotated[StrictInt, Field(ge=0, le=50)] = 10
     endpoint: str | None = None
 
 
@@ -225,7 +252,7 @@ class DataRobotTarget(SpecModel):
 class ApprovalPolicy(SpecModel):
     """How many approvals from which group an apply needs. Zero asks on the terminal instead."""
 
-    required: Annotated[int, Field(ge=0, le=10)] = 0
+    required: Annotated[StrictInt, Field(ge=0, le=10)] = 0
     group: str = ""
 
 
@@ -247,7 +274,7 @@ class DestroyException(SpecModel):
 class DestroyGuard(SpecModel):
     """How much an apply may destroy without a named exception."""
 
-    max_destroys: Annotated[int, Field(ge=0)] = 0
+    max_destroys: Annotated[StrictInt, Field(ge=0)] = 0
     allow: tuple[DestroyException, ...] = ()
 
 
@@ -261,7 +288,7 @@ class TerraformSettings(SpecModel):
     """Settings of the Terraform run."""
 
     platforms: tuple[str, ...] = ("linux_amd64",)
-    parallelism: Annotated[int, Field(ge=1, le=100)] = 10
+    parallelism: Annotated[StrictInt, Field(ge=1, le=100)] = 10
 
 
 class Spec(SpecModel):

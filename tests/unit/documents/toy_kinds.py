@@ -24,7 +24,7 @@ class VaultSettings(KindSettings):
 
     address: str
     mount: str = "kv"
-    auth: dict[str, dict[str, str]] = {}
+    auth: dict[str, dict[str, str]] = Field(default_factory=dict)
 
 
 class TableSettings(KindSettings):
