@@ -18,12 +18,12 @@ def make_workspace(
     terraform_binary: Path,
     terraform_environment: dict[str, str],
     aws_provider_reattach: dict[str, str],
-    moto_server: MotoServer,
+    fresh_moto: MotoServer,
 ) -> Any:
-    """Copies one of the roots and initialises it."""
+    """Copies one of the roots and initialises it; the names in there are fixed, so the emulator is empty."""
 
     def make(root: str) -> Workspace:
-        environment = {**terraform_environment, **aws_provider_reattach, **moto_server.environment()}
+        environment = {**terraform_environment, **aws_provider_reattach, **fresh_moto.environment()}
         folder = copy_root(tmp_path, root)
         workspace = Workspace(terraform=terraform_binary, folder=folder, environment=environment)
         workspace.init()

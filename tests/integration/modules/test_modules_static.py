@@ -21,6 +21,13 @@ def test_roots_of_the_tests_are_formatted(terraform_binary: Path, terraform_envi
     workspace.run("fmt", "-check", "-recursive", "-diff")
 
 
+def _validate_and_test(workspace: Workspace) -> None:
+    workspace.init()
+    workspace.run("validate", "-no-color")
+    outcome = workspace.run("test", "-no-color")
+    assert re.search(r"^Success! [1-9][0-9]* passed, 0 failed", outcome, re.MULTILINE), outcome
+
+
 @pytest.mark.parametrize("module", MODULE_NAMES)
 def test_module_is_valid_and_passes_its_own_tests(
     module: str,
@@ -31,11 +38,14 @@ def test_module_is_valid_and_passes_its_own_tests(
 ) -> None:
     folder = copy_modules(tmp_path) / module
     environment = {**terraform_environment, **aws_provider_reattach}
-    workspace = Workspace(terraform=terraform_binary, folder=folder, environment=environment)
-    workspace.init()
-    workspace.run("validate", "-no-color")
-    outcome = workspace.run("test", "-no-color")
-    assert re.search(r"^Success! [1-9][0-9]* passed, 0 failed", outcome, re.MULTILINE), outcome
+    _validate_and_test(Workspace(terraform=terraform_binary, folder=folder, environment=environment))
+
+
+@pytest.mark.parametrize("module", MODULE_NAMES)
+def test_opentofu_agrees(module: str, tmp_path: Path, tofu_binary: Path, terraform_environment: dict[str, str]) -> None:
+    # Without the shared provider: its short name is another provider to OpenTofu.
+    folder = copy_modules(tmp_path) / module
+    _validate_and_test(Workspace(terraform=tofu_binary, folder=folder, environment=terraform_environment))
 
 
 @pytest.mark.parametrize("module", MODULE_NAMES)

@@ -10,6 +10,10 @@ mock_provider "aws" {
   mock_data "aws_region" {
     defaults = { name = "eu-west-1" }
   }
+  # OpenTofu makes up mocked values at plan time already, and the provider checks the form of an ARN.
+  mock_resource "aws_secretsmanager_secret" {
+    defaults = { arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked-AbCdEf" }
+  }
 }
 
 variables {
