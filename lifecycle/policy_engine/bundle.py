@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lifecycle.domain.audit import Digest, canonical, digest_bytes
+from lifecycle.domain.audit import Digest
 from lifecycle.domain.errors import ConfigurationError
+from lifecycle.foundation.tree_digest import tree_digest
 from lifecycle.policy_engine.catalogue import CatalogueEntry, load_catalogue
 from lifecycle.policy_engine.waivers import Waiver, load_waivers
 
@@ -41,21 +41,7 @@ def bundle_digest(folder: Path) -> Digest:
     Raises:
         ConfigurationError: the folder is missing or empty, or holds a symbolic link (its target is not in the bundle).
     """
-    paths = sorted(path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink())
-    linked = [path for path in paths if path.is_symlink()]
-    if linked:
-        raise ConfigurationError(
-            f"the policy bundle holds a symbolic link: {linked[0].relative_to(folder)}",
-            remedy="put the file itself into the bundle",
-        )
-    files = {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in paths
-        if not path.name.endswith(_GENERATED)
-    }
-    if not files:
-        raise ConfigurationError(f"there is no policy bundle in {folder.name}/", remedy="restore the folder policies/")
-    return digest_bytes(canonical(files))
+    return tree_digest(folder, skip=lambda path: path.name.endswith(_GENERATED))
 
 
 def load_bundle(folder: Path) -> Bundle:

@@ -1,0 +1,109 @@
+"""What a spec allows, one sentence per permission: who may do what, who can reach whom, who receives which secret.
+
+Two specs compared by these sentences give the change of permission in words. They are sorted and depend on nothing but
+the spec, so the same spec always says the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lifecycle.domain.spec import Allowlist, HostMatch, ServiceAccount, Spec
+
+_MATCH = {
+    HostMatch.EXACT: "",
+    HostMatch.SUBDOMAINS: "every subdomain of ",
+    HostMatch.APEX_AND_SUBDOMAINS: "this and every subdomain of ",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantChange:
+    """What is allowed after that was not before, and the other way."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def grants(spec: Spec) -> tuple[str, ...]:
+    """Everything the spec allows, sorted."""
+    return tuple(sorted({*_reach(spec), *_rights(spec), *_trust(spec), *_receivers(spec), *_probes(spec)}))
+
+
+def compare(before: tuple[str, ...], after: tuple[str, ...]) -> GrantChange:
+    """The change from one set of grants to another."""
+    old, new = set(before), set(after)
+    return GrantChange(added=tuple(sorted(new - old)), removed=tuple(sorted(old - new)))
+
+
+def _reach(spec: Spec) -> Iterator[str]:
+    for name, allowlist in spec.allowlists.items():
+        yield from _listed(name, allowlist)
+    for name, agent in spec.agents.items():
+        yield f"agents.{name} reaches what allowlists.{agent.egress} lets through"
+
+
+def _listed(name: str, allowlist: Allowlist) -> Iterator[str]:
+    for included in allowlist.include:
+        yield f"the hosts of the data set {included} are reachable through allowlists.{name}"
+    for entry in allowlist.entries:
+        what = f"{_MATCH[entry.match]}{entry.host}" if entry.host else str(entry.cidr)
+        until = f" until {entry.expires}" if entry.expires else ""
+        yield f"{what} on port {entry.port} is reachable through allowlists.{name}{until}"
+
+
+def _rights(spec: Spec) -> Iterator[str]:
+    for name, account in spec.service_accounts.items():
+        for permission in account.permissions:
+            limit = " under conditions" if permission.conditions else ""
+            for action in permission.actions:
+                for resource in permission.resources:
+                    yield f"service_accounts.{name} may {action} on {resource}{limit}"
+
+
+def _trust(spec: Spec) -> Iterator[str]:
+    for name, account in spec.service_accounts.items():
+        who = _trusted(account)
+        if who:
+            yield f"service_accounts.{name} may be assumed by {who}"
+        if account.existing:
+            yield f"service_accounts.{name} is the existing {', '.join(sorted(account.existing.values()))}"
+
+
+def _trusted(account: ServiceAccount) -> str:
+    trust = account.trust
+    if trust is None:
+        return ""
+    if trust.oidc is not None:
+        return f"{trust.oidc.subject} of {trust.oidc.provider_arn} for {trust.oidc.audience}"
+    if trust.account is not None:
+        return f"account {trust.account}" + (" with an external id" if trust.external_id else "")
+    return f"the service {trust.service}" if trust.service else ""
+
+
+def _receivers(spec: Spec) -> Iterator[str]:
+    for name, agent in spec.agents.items():
+        yield f"agents.{name} receives credentials.{agent.api_token}"
+        yield f"agents.{name} acts as service_accounts.{agent.service_account}"
+    for name, credential in spec.credentials.items():
+        for chosen in credential.deliver_to:
+            yield f"credentials.{name} is delivered to {chosen.kind} {_named(chosen.settings)}".rstrip()
+        for consumer in credential.consumers:
+            if consumer.unobservable is not None:
+                blind = consumer.unobservable
+                yield f"credentials.{name} is held by {blind.name}, unobserved until {blind.expires}"
+
+
+def _probes(spec: Spec) -> Iterator[str]:
+    for name, connector in spec.connectors.items():
+        if connector.credential is not None:
+            used = f"credentials.{connector.credential} is used"
+            yield f"{used} by connectors.{name} at {connector.kind} {_named(connector.settings)}".rstrip()
+
+
+def _named(settings: object) -> str:
+    """Settings in a fixed order. Kinds hold no values, so all of them may be shown."""
+    fields = settings if isinstance(settings, dict) else getattr(settings, "__dict__", {})
+    shown = {key: value for key, value in fields.items() if value not in (None, "", (), [], {}) and key != "place"}
+    return ", ".join(f"{key}={shown[key]}" for key in sorted(shown))

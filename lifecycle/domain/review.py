@@ -1,0 +1,176 @@
+"""What people approve: the effect of a plan in words and as a digest, where it lands and under which rules. Pure.
+
+The effect digest covers the normalised changes, the target without its serial, the spec, the policy bundle and the
+words themselves. So a second plan with the same effect keeps its approvals although the plan file, its digest and the
+serial of the state differ; a plan that does anything else, elsewhere, from another spec or under other rules voids
+them; and a summary that does not tell what the plan does belongs to no plan at all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from lifecycle.domain.audit import Digest, canonical, digest_bytes
+from lifecycle.domain.grants import compare, grants
+from lifecycle.domain.plan import Action, Manifest, Plan, ResourceChange, Target
+from lifecycle.domain.policy import GateVerdict
+from lifecycle.domain.spec import Spec
+
+REVIEW_SCHEMA = 1
+
+_VERBS = {
+    Action.CREATE: "creates",
+    Action.UPDATE: "changes",
+    Action.REPLACE: "destroys and makes anew",
+    Action.DELETE: "destroys",
+    Action.FORGET: "forgets",
+    Action.UNKNOWN: "does something unknown to",
+}
+_COUNTED = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE, Action.FORGET, Action.UNKNOWN)
+_COUNT_WORDS = ("to create", "to change", "to replace", "to destroy", "to forget", "unknown")
+_PRODUCTS = {
+    "aws": "", "ecs": "ECS", "iam": "IAM", "sqs": "SQS", "ssm": "SSM", "ec2": "EC2", "kms": "KMS", "vpc": "VPC",
+    "secretsmanager": "Secrets Manager", "cloudwatch": "CloudWatch", "networkfirewall": "Network Firewall",
+}  # fmt: skip
+
+
+class Review(BaseModel):
+    """`review.json`. Approvers get this and never the plan file, which may hold values.
+
+    Attributes:
+        schema_version: of this document.
+        environment: which environment.
+        changes_digest: see `changes_digest`.
+        target: where, without the serial of the state.
+        spec_digest: of the spec that was planned.
+        policy_bundle: digest of the rules that judged it.
+        summary: the effect in words.
+        expires: after this an approval of it does not count. Not part of the effect digest.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = REVIEW_SCHEMA
+    environment: str
+    changes_digest: str
+    target: Mapping[str, str]
+    spec_digest: str
+    policy_bundle: str
+    summary: tuple[str, ...]
+    expires: datetime
+
+    @property
+    def effect_digest(self) -> Digest:
+        """What an approval is about."""
+        return digest_bytes(canonical(self.model_dump(mode="json", exclude={"expires"})))
+
+    def document(self) -> dict[str, Any]:
+        """The file's content; the effect digest stands in it for readers, and is never trusted when read."""
+        return {**self.model_dump(mode="json"), "effect_digest": self.effect_digest}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Review:
+        """Read `review.json`.
+
+        Raises:
+            ValueError: it is no review, or the digest that it shows is not its own.
+        """
+        fields = dict(document)
+        shown = fields.pop("effect_digest", None)
+        review = cls.model_validate(fields)
+        if shown != review.effect_digest:
+            raise ValueError("the effect digest shown is not the digest of what is described")
+        return review
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewedPlan:
+    """A plan with everything that was found out about it: what `lifecycle plan` shows and `apply` needs."""
+
+    plan: Plan
+    manifest: Manifest
+    review: Review
+    verdict: GateVerdict
+
+
+def review_target(target: Target) -> dict[str, str]:
+    """The target as approved. The serial is left out: it moves with every apply, also with one of something else."""
+    return {name: str(value) for name, value in target.as_document().items() if name != "serial"}
+
+
+def changes_digest(plan: Plan) -> Digest:
+    """Digest of the normalised changes, by address. Holds no value, and only attributes that change."""
+    changes = {change.address: _normalised(change) for change in plan.changing()}
+    outputs = {name: str(action) for name, action in plan.output_changes.items() if action is not Action.NO_OP}
+    return digest_bytes(canonical({"changes": changes, "outputs": outputs}))
+
+
+def _normalised(change: ResourceChange) -> dict[str, Any]:
+    fresh = change.action in (Action.CREATE, Action.REPLACE)
+    before = {} if fresh else change.before
+    changed = {name: value for name, value in change.after.items() if value is not None or name in before}
+    changed = {name: value for name, value in changed.items() if fresh or before.get(name) != value}
+    return {
+        "action": str(change.action),
+        "type": change.type,
+        "provider": change.provider,
+        "moved_from": change.previous_address,
+        "identity": "" if change.action is Action.CREATE else str(change.before.get("id", "")),
+        "attributes": {} if change.action in (Action.DELETE, Action.FORGET) else changed,
+        "unknown": change.unknown,
+        "sensitive": list(change.sensitive),
+    }
+
+
+def describe(plan: Plan, spec: Spec, *, previous_grants: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    """A plan in words: a count, one line per entry and action, then what is allowed now that was not, and the reverse.
+
+    Args:
+        plan: the decoded plan.
+        spec: the spec that was planned.
+        previous_grants: grants of the last applied spec; None when nothing was applied yet.
+    """
+    lines = [count_line(plan), *_entry_lines(plan)]
+    change = compare(previous_grants or (), grants(spec))
+    lines += [f"newly allowed: {sentence}" for sentence in change.added]
+    lines += [f"no longer allowed: {sentence}" for sentence in change.removed]
+    return tuple(lines)
+
+
+def count_line(plan: Plan) -> str:
+    """`4 to create, 1 to change`, or `no changes`."""
+    counts = Counter(change.action for change in plan.changing() if change.mode == "managed")
+    parts = [f"{counts[a]} {word}" for a, word in zip(_COUNTED, _COUNT_WORDS, strict=True) if counts[a]]
+    outputs = sum(action is not Action.NO_OP for action in plan.output_changes.values())
+    if not parts and outputs:
+        parts.append(f"{outputs} outputs to change")
+    return ", ".join(parts) or "no changes"
+
+
+def _entry_lines(plan: Plan) -> Iterator[str]:
+    grouped: dict[str, dict[Action, list[ResourceChange]]] = {}
+    for change in plan.changing():
+        if change.mode == "managed":
+            grouped.setdefault(change.entry or "outside the spec", {}).setdefault(change.action, []).append(change)
+    for entry in sorted(grouped):
+        for action in _COUNTED:
+            changes = grouped[entry].get(action, [])
+            if changes:
+                yield f"{entry}: {_VERBS[action]} {_listed(changes)}"
+
+
+def _listed(changes: list[ResourceChange]) -> str:
+    words = Counter(type_in_words(change.type) for change in changes)
+    return ", ".join(f"{count} x {word}" if count > 1 else word for word, count in sorted(words.items()))
+
+
+def type_in_words(type_name: str) -> str:
+    """`aws_ecs_service` as `ECS service`."""
+    words = [_PRODUCTS.get(word, word) for word in type_name.split("_")]
+    return " ".join(word for word in words if word)

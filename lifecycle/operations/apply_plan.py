@@ -1,0 +1,285 @@
+"""`lifecycle apply`: exactly what was reviewed, on exactly the target that was reviewed, or nothing.
+
+1. Say what an interrupted run left open. 2. Recompute every digest and read the target again; refuse what moved, by
+name. 3. Decode the plan file itself, judge it again, and compare its effect with the reviewed one. 4. Count approvals
+of exactly this effect. 5. Write intent to the audit log and room for the receipt: a full disk stops here. 6. Apply.
+7. Write the receipt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lifecycle.domain.approval import Approval
+from lifecycle.domain.audit import AuditEvent, Digest, Result
+from lifecycle.domain.errors import (
+    ApprovalMissingError,
+    AuthenticationError,
+    BusyError,
+    CheckRefusedError,
+    ConfigurationError,
+    LifecycleError,
+    PolicyError,
+    UnreachableError,
+    UnsafePlanError,
+)
+from lifecycle.domain.grants import grants
+from lifecycle.domain.infrastructure_ports import Confirm, Receipts
+from lifecycle.domain.plan import Manifest, Target
+from lifecycle.domain.ports import Approvals, AuditLog, NewId
+from lifecycle.domain.receipt import AppliedPlan, Receipt, RunState
+from lifecycle.domain.review import Review, ReviewedPlan
+from lifecycle.domain.spec import Spec
+from lifecycle.operations.check_policies import refuse_unless_passed
+from lifecycle.operations.plan_infrastructure import MANIFEST, REVIEW, PlanContext, prepare, read_manifest, review_plan
+
+# Terraform refused before it changed anything: stale plan, held lock, missing binary, no connection.
+_NOTHING_DONE = (CheckRefusedError, BusyError, ConfigurationError, UnreachableError, AuthenticationError)
+_AGAIN = "run `lifecycle plan` again and have it reviewed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyContext:
+    """What applying works with, beside what planning does.
+
+    Attributes:
+        planning: the collaborators of `plan_infrastructure`.
+        approvals: who approved what.
+        confirm: asks for, or gives, a yes where the environment needs no approval by others; None = not given.
+        audit: fails closed before the effect.
+        receipts: of this environment.
+        actor: who applies.
+        new_id: makes run ids.
+    """
+
+    planning: PlanContext
+    approvals: Approvals
+    confirm: Confirm
+    audit: AuditLog
+    receipts: Receipts
+    actor: str
+    new_id: NewId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyOutcome:
+    """What came of an apply.
+
+    Attributes:
+        receipt: of the run; None when there was nothing to apply.
+        path: where it is.
+        resumed: interrupted runs that this one carried on.
+    """
+
+    receipt: Receipt | None
+    path: Path | None = None
+    resumed: tuple[Receipt, ...] = ()
+
+
+def apply_plan(
+    context: ApplyContext, *, reviewed: ReviewedPlan | None = None, expected: Digest | None = None
+) -> ApplyOutcome:
+    """Apply the plan of the reviewed-plan folder.
+
+    Args:
+        context: the collaborators.
+        reviewed: what `plan_infrastructure` returned in this same process, which saves decoding the plan file again;
+            None reads everything from the folder.
+        expected: the plan digest that was asked for; None when the folder alone says which.
+
+    Raises:
+        UnsafePlanError: the folder was edited, the plan is stale, or it is for another target; names what moved.
+        PolicyError: the gate says no.
+        ApprovalMissingError: not enough approvals of exactly this effect.
+        RemoteServiceError: Terraform stopped half-way; names what is done and how to go on.
+    """
+    planning = context.planning
+    open_runs = context.receipts.interrupted()
+    for run in open_runs:
+        planning.observe("apply", open_run_in_words(run))
+    current = _verified(context, reviewed, expected)
+    if current.plan.empty:
+        _settle(context, open_runs)
+        return ApplyOutcome(receipt=None, resumed=open_runs)
+    approvals = _approved(context, current)
+    receipt = _intent(context, current, approvals)
+    receipt = _apply(context, receipt)
+    path = context.receipts.complete(receipt)
+    _record(context, receipt, Result.DONE)
+    _settle(context, open_runs)
+    return ApplyOutcome(receipt=receipt, path=path, resumed=open_runs)
+
+
+def open_run_in_words(run: Receipt) -> str:
+    """One line about a run of which nobody wrote what came of it."""
+    digest = run.plan.plan_digest[:19] if run.plan else "no plan"
+    return (
+        f"the run {run.id} of {run.actor}, begun {run.started:%Y-%m-%d %H:%M} UTC, was cut off ({digest}): carrying on"
+    )
+
+
+def _verified(context: ApplyContext, reviewed: ReviewedPlan | None, expected: Digest | None) -> ReviewedPlan:
+    planning = context.planning
+    folder = planning.folder
+    if reviewed is None:
+        prepare(planning)
+    manifest = reviewed.manifest if reviewed else read_manifest_document(folder.read(MANIFEST))
+    approved = reviewed.review if reviewed else _review(folder.read(REVIEW))
+    if expected is not None and manifest.plan_digest != expected:
+        raise UnsafePlanError(f"the plan folder holds {manifest.plan_digest}, not {expected}", remedy=_AGAIN)
+    moved = manifest.moved(read_manifest(planning))
+    if moved:
+        raise UnsafePlanError(f"since this plan was made, this moved: {', '.join(moved)}", remedy=_AGAIN)
+    plan = reviewed.plan if reviewed else planning.decode(planning.runner.show(folder.plan_file))
+    verdict = planning.gate.evaluate(planning.gate_input(plan))
+    refuse_unless_passed(verdict)
+    if verdict.bundle_digest != manifest.digests["policy_bundle"]:
+        raise PolicyError("the rules that judged this plan are not the reviewed ones", remedy=_AGAIN)
+    current = review_plan(planning, plan, verdict)
+    _same_effect(current.review, approved, context)
+    return replace(current, manifest=manifest, review=approved)
+
+
+def _same_effect(current: Review, approved: Review, context: ApplyContext) -> None:
+    if current.effect_digest != approved.effect_digest:
+        mine, theirs = current.model_dump(exclude={"expires"}), approved.model_dump(exclude={"expires"})
+        names = ", ".join(name.replace("_", " ") for name in mine if mine[name] != theirs[name])
+        raise UnsafePlanError(f"the plan does not do what its review says; this differs: {names}", remedy=_AGAIN)
+    if context.planning.clock() > approved.expires:
+        raise UnsafePlanError(f"the review of this plan lapsed on {approved.expires:%Y-%m-%d %H:%M} UTC", remedy=_AGAIN)
+
+
+def _approved(context: ApplyContext, current: ReviewedPlan) -> tuple[Approval, ...]:
+    rule = context.planning.spec.approvals
+    given = _counted(context, current)
+    if len(given) < rule.required:
+        names = ", ".join(sorted(a.approver for a in given)) or "nobody"
+        raise ApprovalMissingError(
+            f"{rule.required} approvals of {current.review.effect_digest} by {rule.group} are needed, given: {names}",
+            remedy="have the plan folder's review.json approved with `lifecycle approve`, then apply again",
+        )
+    if rule.required:
+        return given
+    confirmed = context.confirm(current)
+    if confirmed is None:
+        message = f"the plan {current.manifest.plan_digest} was not confirmed"
+        raise ApprovalMissingError(message, remedy="answer yes on the terminal, or apply an approved plan with --plan")
+    return (*given, confirmed)
+
+
+def _counted(context: ApplyContext, current: ReviewedPlan) -> tuple[Approval, ...]:
+    """Approvals of this effect that hold now: one per person, and none by whoever applies."""
+    now = context.planning.clock()
+    valid: Mapping[str, Approval] = {
+        approval.approver: approval
+        for approval in context.approvals.verified(current.review.effect_digest)
+        if approval.expires >= now
+        and approval.effect_digest == current.review.effect_digest
+        and approval.approver != context.actor
+    }
+    return tuple(valid[name] for name in sorted(valid))
+
+
+def _intent(context: ApplyContext, current: ReviewedPlan, approvals: tuple[Approval, ...]) -> Receipt:
+    planning = context.planning
+    receipt = Receipt(
+        id=context.new_id(),
+        environment=planning.spec.environment,
+        actor=context.actor,
+        tool_version=planning.tool_version,
+        state=RunState.INTENDED,
+        started=planning.clock(),
+        grants=grants(planning.spec),
+        entries=entry_kinds(planning.spec),
+        plan=AppliedPlan(
+            plan_digest=current.manifest.plan_digest,
+            effect_digest=current.review.effect_digest,
+            manifest=current.manifest.as_document(),
+            approvals=approvals,
+            summary=current.review.summary,
+            rules_evaluated=current.verdict.rules_evaluated,
+        ),
+    )
+    _record(context, receipt, Result.INTENT)
+    try:
+        context.receipts.intend(receipt)
+    except LifecycleError as error:
+        _record(context, receipt, Result.REFUSED, problem=type(error).__name__)
+        raise
+    return receipt
+
+
+def _apply(context: ApplyContext, receipt: Receipt) -> Receipt:
+    planning = context.planning
+    planning.observe("apply", "applying exactly what was reviewed")
+    try:
+        applied = planning.runner.apply(planning.folder.plan_file)
+    except _NOTHING_DONE as error:
+        _record(context, receipt, Result.REFUSED, problem=type(error).__name__)
+        context.receipts.settle(receipt)
+        raise
+    except LifecycleError as error:
+        # The intent stays: whatever was done before it stopped, the next run says so and goes on from there.
+        _record(context, receipt, Result.FAILED, problem=type(error).__name__)
+        raise
+    plan = receipt.plan.model_copy(update={"addresses": applied.addresses}) if receipt.plan else None
+    return receipt.model_copy(update={"state": RunState.APPLIED, "plan": plan, "finished": planning.clock()})
+
+
+def _record(context: ApplyContext, receipt: Receipt, result: Result, **detail: str) -> None:
+    digest = receipt.plan.plan_digest if receipt.plan else ""
+    effect = {"effect_digest": receipt.plan.effect_digest} if receipt.plan else {}
+    context.audit.append(
+        AuditEvent(
+            at=context.planning.clock(),
+            actor=context.actor,
+            action="plan.apply",
+            object=f"environments.{receipt.environment}",
+            result=result,
+            digest=digest,
+            detail={"run": receipt.id, **effect, **detail},
+        )
+    )
+
+
+def _settle(context: ApplyContext, runs: tuple[Receipt, ...]) -> None:
+    for run in runs:
+        context.receipts.settle(run)
+
+
+def entry_kinds(spec: Spec) -> dict[str, str]:
+    """Entries of a spec with their kind, as the removal rules of the next run need them."""
+    return {
+        f"{section}.{entry.name}": str(getattr(entry, "kind", getattr(entry, "platform", "")))
+        for section, entry in spec.entries()
+    }
+
+
+def read_manifest_document(document: Mapping[str, object]) -> Manifest:
+    """Read `manifest.json`.
+
+    Raises:
+        UnsafePlanError: it was edited: the plan digest in it is not its own.
+    """
+    try:
+        target = Target(**document["target"])  # type: ignore[arg-type]  # checked by the digest right below
+        manifest = Manifest(
+            digests=dict(document["digests"]),  # type: ignore[call-overload]  # checked by the digest right below
+            target=target,
+            tool_version=str(document["tool_version"]),
+            schema_version=int(str(document["schema_version"])),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnsafePlanError(f"manifest.json is not complete ({type(error).__name__})", remedy=_AGAIN) from None
+    if document.get("plan_digest") != manifest.plan_digest:
+        raise UnsafePlanError("manifest.json was edited: it is not what its plan digest names", remedy=_AGAIN)
+    return manifest
+
+
+def _review(document: Mapping[str, object]) -> Review:
+    try:
+        return Review.from_document(document)
+    except ValueError:
+        raise UnsafePlanError("review.json was edited: it is not what its effect digest names", remedy=_AGAIN) from None
