@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 import pytest_socket
 
+pytest.register_assert_rewrite("tests.servers")  # Some of the modules below import each other.
+
 pytest_plugins = [
+    "tests.servers.dns",
+    "tests.servers.envoy",
     "tests.servers.https_target",
     "tests.servers.moto",
     "tests.servers.oidc",

@@ -81,3 +81,35 @@ def test_tinyproxy_asks_for_the_password(tinyproxy: StartForwardProxy, https_tar
     assert proxy.get(https_target, "localhost").text == "reached"
     proxy.auth = BasicAuth(user="agent", password="wrong")
     assert refusal(proxy, https_target, "localhost") in ("401", "407")
+
+
+# Envoy
+
+
+def test_envoy_lets_through_what_is_listed_and_nothing_else(
+    envoy_proxy: StartForwardProxy, https_target: HttpsTarget
+) -> None:
+    proxy = envoy_proxy(allow=["allowed.target.test", "*.allowed.target.test"], ports=[https_target.port])
+    assert proxy.get(https_target, "allowed.target.test").text == "reached"
+    assert proxy.get(https_target, "a.allowed.target.test").text == "reached"
+    assert refusal(proxy, https_target, "denied.target.test") == "404"
+    assert refusal(proxy, https_target, "127.0.0.1") == "404"
+
+
+def test_envoy_wildcard_leaves_out_the_name_itself(envoy_proxy: StartForwardProxy, https_target: HttpsTarget) -> None:
+    proxy = envoy_proxy(allow=["*.allowed.target.test"], ports=[https_target.port])
+    assert refusal(proxy, https_target, "allowed.target.test") == "404"
+
+
+def test_envoy_with_no_name_lets_nothing_through(envoy_proxy: StartForwardProxy, https_target: HttpsTarget) -> None:
+    proxy = envoy_proxy(allow=[], ports=[https_target.port])
+    assert refusal(proxy, https_target, "allowed.target.test") == "404"
+    proxy.replace_allowlist(["allowed.target.test"])
+    assert proxy.get(https_target, "allowed.target.test").text == "reached"
+
+
+def test_envoy_answers_503_for_an_allowed_name_that_does_not_resolve(
+    envoy_proxy: StartForwardProxy, https_target: HttpsTarget
+) -> None:
+    proxy = envoy_proxy(allow=["unknown.target.test"], ports=[https_target.port])
+    assert refusal(proxy, https_target, "unknown.target.test") == "503"
