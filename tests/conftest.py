@@ -8,6 +8,7 @@ import pytest_socket
 pytest.register_assert_rewrite("tests.servers")  # Some of the modules below import each other.
 
 pytest_plugins = [
+    "tests.servers.azurite",
     "tests.servers.dns",
     "tests.servers.envoy",
     "tests.servers.https_target",
