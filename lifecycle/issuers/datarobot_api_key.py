@@ -33,7 +33,6 @@ from lifecycle.domain.secret import SecretValue, secret_value
 
 _TRAITS = Traits(credential_class=CredentialClass.B, stamp=True, request_timeout=timedelta(seconds=30))
 _KEYS = "/account/apiKeys/"
-_STAMP = "lifecycle "
 
 
 class DataRobotApiKeySettings(KindSettings):
@@ -73,10 +72,10 @@ class DataRobotApiKeyIssuer:
         return CredentialId(value["api_key_id"].get_secret_value())
 
     def mint(self, principal: str, marker: str, previous: SecretValue | None) -> Minted:
-        """Create a key named `lifecycle MARKER`."""
+        """Create a key named after the marker."""
         del previous
         subject = self._subject(principal)
-        answer = self._client.post(_KEYS, {"name": f"{_STAMP}{marker}", **subject})
+        answer = self._client.post(_KEYS, {"name": marker, **subject})
         if not isinstance(answer, dict) or not answer.get("id") or not answer.get("key"):
             raise AmbiguousEffectError(
                 f"DataRobot made a key for {principal} but did not show it", remedy="run again: it is looked up"
@@ -125,11 +124,10 @@ class DataRobotApiKeyIssuer:
 
 
 def _credential(entry: dict[str, Any]) -> ProviderCredential:
-    name = str(entry.get("name") or "")
     return ProviderCredential(
         id=CredentialId(str(entry["id"])),
         created=_time(entry.get("createdAt")),
-        marker=name.removeprefix(_STAMP) if name.startswith(_STAMP) else "",
+        marker=str(entry.get("name") or ""),
         expires=_time(entry.get("expireAt")),
     )
 

@@ -19,9 +19,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 from lifecycle.clients.oauth import AuthMethod, OAuthClient, Registration
 from lifecycle.domain.credential import (
@@ -42,11 +41,11 @@ from lifecycle.domain.errors import (
 )
 from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.ports import Clock, MintingIssuer
-from lifecycle.domain.secret import Fingerprint, SecretText, SecretValue, secret_value
+from lifecycle.domain.secret import Fingerprint, SecretText, SecretValue
 from lifecycle.domain.spec import Duration
+from lifecycle.issuers.registration_notes import NO_ID, KeptRegistration, RegistrationNotes
 
 _logger = logging.getLogger(__name__)
-_NO_ID = CredentialId("")
 _BASIC: AuthMethod = "client_secret_basic"
 _LONG_AGO = 1  # seconds since 1970: ends an overlap at once
 
@@ -60,6 +59,8 @@ class OAuthClientSecretSettings(KindSettings):
         registration_client_uri: where its registration is managed; empty = kept with the registration access token.
         readback: a read of the registration shows the secret.
         overlap: how long a replaced secret stays valid; 0s = it dies at once.
+        end_initial_secret: a rotation during the overlap of the first issuance may end the secret that the client was
+            registered with; otherwise it waits until that one has lapsed.
         token_endpoint_auth_method: how the client authenticates.
     """
 
@@ -68,6 +69,7 @@ class OAuthClientSecretSettings(KindSettings):
     registration_client_uri: str = ""
     readback: bool = False
     overlap: Duration = timedelta()
+    end_initial_secret: bool = False
     token_endpoint_auth_method: AuthMethod = _BASIC
 
 
@@ -76,61 +78,11 @@ def traits_of(*, readback: bool, overlap: timedelta) -> Traits:
     overlapping = overlap > timedelta()
     return Traits(
         credential_class=CredentialClass.B if overlapping else CredentialClass.D,
-        slots=2 if overlapping else 1,
+        slots=0 if overlapping else 1,  # `mint` itself refuses to end a secret that must live on
         stamp=readback,
         readback=readback,
         request_timeout=timedelta(seconds=30),
     )
-
-
-class KeptRegistration(Protocol):
-    """Where the registration access token and our notes lie."""
-
-    def load(self) -> SecretValue:
-        """Read them. Raises NotFoundError when nobody has stored a token yet."""
-        ...
-
-    def save(self, value: SecretValue) -> None:
-        """Replace them."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Notes:
-    """What is kept. `marker` stands while (and after) the operation that asked for the newest secret."""
-
-    token: SecretText
-    uri: str
-    current: CredentialId = _NO_ID
-    previous: CredentialId = _NO_ID
-    previous_until: datetime | None = None
-    minted_at: datetime | None = None
-    marker: str = ""
-
-    @classmethod
-    def parse(cls, value: SecretValue) -> _Notes:
-        plain = {name: text.get_secret_value() for name, text in value.items() if name != "registration_access_token"}
-        return cls(
-            token=value["registration_access_token"],
-            uri=plain.get("registration_client_uri", ""),
-            current=CredentialId(plain.get("current", "")),
-            previous=CredentialId(plain.get("previous", "")),
-            previous_until=_time(plain.get("previous_until", "")),
-            minted_at=_time(plain.get("minted_at", "")),
-            marker=plain.get("marker", ""),
-        )
-
-    def value(self) -> SecretValue:
-        plain = {
-            "registration_client_uri": self.uri,
-            "current": self.current,
-            "previous": self.previous,
-            "previous_until": self.previous_until.isoformat() if self.previous_until else "",
-            "minted_at": self.minted_at.isoformat() if self.minted_at else "",
-            "marker": self.marker,
-        }
-        kept = secret_value({name: text for name, text in plain.items() if text})
-        return {**kept, "registration_access_token": self.token}
 
 
 class OAuthClientSecretIssuer:
@@ -143,6 +95,7 @@ class OAuthClientSecretIssuer:
         clock: the time.
         readback: as declared.
         overlap: as declared.
+        end_initial_secret: as declared.
         registration_client_uri: where the registration is managed; empty = as kept.
     """
 
@@ -155,6 +108,7 @@ class OAuthClientSecretIssuer:
         clock: Clock,
         readback: bool,
         overlap: timedelta,
+        end_initial_secret: bool = False,
         registration_client_uri: str = "",
     ) -> None:
         self._client = client
@@ -162,9 +116,10 @@ class OAuthClientSecretIssuer:
         self._fingerprint = fingerprint
         self._clock = clock
         self._overlap = overlap
+        self._end_initial = end_initial_secret
         self._uri = registration_client_uri
         self._traits = traits_of(readback=readback, overlap=overlap)
-        self._unsaved: _Notes | None = None
+        self._unsaved: RegistrationNotes | None = None
 
     @property
     def traits(self) -> Traits:
@@ -188,13 +143,24 @@ class OAuthClientSecretIssuer:
     def mint(self, principal: str, marker: str, previous: SecretValue | None) -> Minted:
         """Ask for a new secret. Which one it replaces, and for whom, is written down before."""
         notes, registration = self._read(principal)
-        replaced = self._current_id(registration, notes) or (self.identify(previous) if previous else _NO_ID)
-        if self._previous(replaced, registration, notes) is not None:
+        replaced = self._current_id(registration, notes) or (self.identify(previous) if previous else NO_ID)
+        living = self._previous(replaced, registration, notes)
+        if living is not None and not (self._end_initial and living.id == notes.initial):
             raise SlotOccupiedError(
-                f"OAuth client {principal} has a replaced secret that still lives, and a new one would end it",
-                remedy="finish or wait for its revocation, then run again",
+                f"OAuth client {principal} has a replaced secret that lives until {living.expires}, "
+                "and a new one would end it at once",
+                remedy="run again then; `end_initial_secret: true` allows it for the secret of its registration",
             )
-        notes = replace(notes, current=_NO_ID, previous=replaced, previous_until=None, minted_at=None, marker=marker)
+        initial = notes.initial or (NO_ID if notes.current else replaced)
+        notes = replace(
+            notes,
+            current=NO_ID,
+            previous=replaced,
+            initial=initial,
+            previous_until=None,
+            minted_at=None,
+            marker=marker,
+        )
         self._kept.save(notes.value())
         updated = self._client.update_registration(registration)
         now = self._clock()
@@ -244,7 +210,7 @@ class OAuthClientSecretIssuer:
         return NotReported.UNKNOWN
 
     def _end_previous(
-        self, principal: str, notes: _Notes, registration: Registration, previous: ProviderCredential
+        self, principal: str, notes: RegistrationNotes, registration: Registration, previous: ProviderCredential
     ) -> None:
         if registration.previous_expires is None or registration.client_secret is None:
             now = self._clock()
@@ -259,7 +225,9 @@ class OAuthClientSecretIssuer:
         )
         self._remember(_after(notes, updated, current=notes.current, previous_until=None, minted_at=notes.minted_at))
 
-    def _replace_unkept(self, principal: str, notes: _Notes, registration: Registration, current: CredentialId) -> None:
+    def _replace_unkept(
+        self, principal: str, notes: RegistrationNotes, registration: Registration, current: CredentialId
+    ) -> None:
         """Retirement: the secret is replaced by one that nobody keeps, and its overlap ended."""
         updated = self._client.update_registration(registration)
         secret = _issued(updated, registration, principal)
@@ -271,11 +239,11 @@ class OAuthClientSecretIssuer:
         if left is not None:
             self._end_previous(principal, notes, updated, left)
 
-    def _read(self, principal: str) -> tuple[_Notes, Registration]:
+    def _read(self, principal: str) -> tuple[RegistrationNotes, Registration]:
         """Our notes and the registration as it is now."""
         if self._unsaved is not None:
             self._remember(self._unsaved)
-        notes = self._unsaved or _Notes.parse(self._kept.load())
+        notes = self._unsaved or RegistrationNotes.parse(self._kept.load())
         uri = self._uri or notes.uri
         if not uri:
             raise ConfigurationError(
@@ -292,7 +260,7 @@ class OAuthClientSecretIssuer:
             self._remember(notes)
         return notes, replace(registration, uri=uri)
 
-    def _remember(self, notes: _Notes) -> None:
+    def _remember(self, notes: RegistrationNotes) -> None:
         """Keep notes. When the store fails now, the fresh secret must still reach it, so the notes wait in memory."""
         try:
             self._kept.save(notes.value())
@@ -305,12 +273,12 @@ class OAuthClientSecretIssuer:
     def _value(self, principal: str, secret: SecretText) -> SecretValue:
         return {"client_id": SecretText(principal), "client_secret": secret}
 
-    def _current_id(self, registration: Registration, notes: _Notes) -> CredentialId:
+    def _current_id(self, registration: Registration, notes: RegistrationNotes) -> CredentialId:
         if registration.client_secret is None:
             return notes.current
         return self.identify(self._value(registration.client_id, registration.client_secret))
 
-    def _current(self, current: CredentialId, notes: _Notes) -> ProviderCredential:
+    def _current(self, current: CredentialId, notes: RegistrationNotes) -> ProviderCredential:
         # Ours when it is what our last update gave, or when the answer of our update is still owed: only the holder of
         # the registration access token can have changed the secret.
         ours = current == notes.current or (not notes.current and current != notes.previous)
@@ -320,25 +288,27 @@ class OAuthClientSecretIssuer:
             marker=notes.marker if ours else "",
         )
 
-    def _previous(self, current: CredentialId, registration: Registration, notes: _Notes) -> ProviderCredential | None:
+    def _previous(
+        self, current: CredentialId, registration: Registration, notes: RegistrationNotes
+    ) -> ProviderCredential | None:
         shown = _moment(registration.previous_expires)
         expires = shown or notes.previous_until
-        if expires is None and not notes.current and notes.previous not in (_NO_ID, current):
+        if expires is None and not notes.current and notes.previous not in (NO_ID, current):
             expires = self._clock() + self._overlap  # an update whose answer is owed did land: the old one may live
         if expires is None or expires <= self._clock():
             return None
-        known = notes.previous if notes.previous != current else _NO_ID
+        known = notes.previous if notes.previous != current else NO_ID
         return ProviderCredential(id=known or CredentialId("replaced by somebody else"), expires=expires)
 
 
 def _after(
-    notes: _Notes,
+    notes: RegistrationNotes,
     updated: Registration,
     *,
     current: CredentialId,
     previous_until: datetime | None,
     minted_at: datetime | None = None,
-) -> _Notes:
+) -> RegistrationNotes:
     return replace(
         notes,
         token=updated.access_token,
@@ -360,10 +330,6 @@ def _issued(updated: Registration, before: Registration, principal: str) -> Secr
 
 def _moment(seconds: int | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-
-
-def _time(text: str) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
 
 
 _: type[MintingIssuer] = OAuthClientSecretIssuer

@@ -2,7 +2,7 @@
 
     AWSCURRENT, AWSPREVIOUS                     AWS's own
     lifecycle-id/OPERATION/CANDIDATE/FENCE      who staged it; stays as long as the version matters
-    lifecycle-pending/CANDIDATE                 taken without stealing it from another version: staging is create-only
+    lifecycle-pending/OPERATION/CANDIDATE       taken without stealing it from another version: staging is create-only
     lifecycle-retiring                          sealed: never promote it, it is about to be revoked
     lifecycle-restoring                         the version that a rollback brings back
     lifecycle-marker                            the empty version of first issuance
@@ -35,9 +35,9 @@ def id_label(operation: OperationId, candidate: CandidateId, fence: int) -> str:
     return f"{_ID}{quote(operation, safe='')}/{quote(candidate, safe='')}/{fence}"
 
 
-def pending_label(candidate: CandidateId) -> str:
+def pending_label(operation: OperationId, candidate: CandidateId) -> str:
     """The label that makes a version the pending one of a candidate."""
-    return f"{_PENDING}{quote(candidate, safe='')}"
+    return f"{_PENDING}{quote(operation, safe='')}/{quote(candidate, safe='')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +79,17 @@ class LabelledVersions:
         """The version that holds a label."""
         return next((version for version in self.versions if label in version.labels), None)
 
-    def of_candidate(self, candidate: CandidateId) -> tuple[LabelledVersion, ...]:
-        """Every version staged as this candidate, also half-staged ones."""
-        label = pending_label(candidate)
-        return tuple(item for item in self.versions if label in item.labels or item.summary().candidate == candidate)
+    def pending(self, candidate: CandidateId) -> tuple[LabelledVersion, ...]:
+        """The versions of a candidate that wait to be promoted; candidates are unique within an operation only."""
+        return tuple(item for item in self.versions if item.is_pending and item.summary().candidate == candidate)
+
+    def staged_as(self, operation: OperationId, candidate: CandidateId) -> tuple[LabelledVersion, ...]:
+        """Every version staged as this candidate of this operation, also half-staged ones."""
+        return tuple(
+            item
+            for item in self.versions
+            if (item.summary().operation, item.summary().candidate) == (operation, candidate)
+        )
 
 
 def _version(entry: Mapping[str, object]) -> LabelledVersion:

@@ -118,16 +118,16 @@ class AwsSecretsManagerStore:
     ) -> VersionId:
         """Write a pending version, create-only."""
         name = self._name(ref)
-        staged = self._staged(name, candidate, value)
+        staged = self._staged(name, operation, candidate, value)
         if staged is not None:
             return staged
         document = enclose(value, {"operation": operation, "candidate": candidate})
         mine = label.id_label(operation, candidate, fence)
         version = self._calls.put(name, document, token(operation, fence, candidate), [mine])
-        if self._calls.move(name, label.pending_label(candidate), to=version, source=None):
+        if self._calls.move(name, label.pending_label(operation, candidate), to=version, source=None):
             return version
         self._calls.move(name, mine, to=None, source=version)
-        staged = self._staged(name, candidate, value)
+        staged = self._staged(name, operation, candidate, value)
         if staged is None:
             raise LostRaceError(f"another run staged and discarded {candidate} in {name}", remedy="run again")
         return staged
@@ -148,26 +148,32 @@ class AwsSecretsManagerStore:
         """Move AWSCURRENT to the candidate, read back, tidy."""
         name = self._name(ref)
         versions = self._listed(name)
-        current = versions.holder(label.CURRENT)
-        if current is None or current.summary().candidate != candidate:
-            self._move_current(name, versions, candidate, expected)
-            versions = retry_idempotent(lambda: self._read_promoted(name, candidate), policy=_READ_BACK)
+        waiting = versions.pending(candidate)
+        if waiting:
+            versions = self._move_current(name, versions, waiting, expected)
         promoted = versions.holder(label.CURRENT)
-        if promoted is None:
-            raise _lost(name)
-        self._drop(name, [(promoted, label.pending_label(candidate))])
-        self._forget(name, [item for item in versions.of_candidate(candidate) if item.id != promoted.id])
+        if promoted is None or promoted.summary().candidate != candidate:
+            self._expect(name, versions, expected)
+            raise NotFoundError(f"secret {name} has no pending version {candidate}", remedy="run again")
+        self._tidy(name, versions, promoted)
         return promoted.id
 
-    def _move_current(self, name: str, versions: LabelledVersions, candidate: CandidateId, expected: VersionId) -> None:
-        pending = versions.holder(label.pending_label(candidate))
-        if pending is None:
-            raise NotFoundError(f"secret {name} has no pending version {candidate}", remedy="run again")
-        current = versions.holder(label.CURRENT)
-        if current is None or current.id != expected:
+    def _move_current(
+        self, name: str, versions: LabelledVersions, waiting: Sequence[LabelledVersion], expected: VersionId
+    ) -> LabelledVersions:
+        self._expect(name, versions, expected)
+        # Two operations may have used one candidate name; which is meant cannot be told here, so neither is taken.
+        moved = len(waiting) == 1 and self._calls.move(name, label.CURRENT, to=waiting[0].id, source=expected)
+        if not moved:
             raise _lost(name)
-        if not self._calls.move(name, label.CURRENT, to=pending.id, source=expected):
-            raise _lost(name)
+        return retry_idempotent(lambda: self._read_promoted(name, waiting[0].id), policy=_READ_BACK)
+
+    def _tidy(self, name: str, versions: LabelledVersions, promoted: LabelledVersion) -> None:
+        """Drop the pending label of what is current now, and what a lost race of its staging left."""
+        summary = promoted.summary()
+        self._drop(name, [(promoted, label.pending_label(summary.operation, summary.candidate))])
+        copies = versions.staged_as(summary.operation, summary.candidate)
+        self._forget(name, [item for item in copies if item.id != promoted.id])
 
     def restore(self, ref: SecretRef, *, expected: VersionId) -> VersionId:
         """Bring previous back and retire what was rejected. Each step can be repeated; labels tell how far it came."""
@@ -217,8 +223,9 @@ class AwsSecretsManagerStore:
         name = self._name(ref)
         versions = self._calls.versions(name)
         if versions is not None:
-            found = versions.of_candidate(candidate)
-            self._forget(name, [item for item in found if label.RETIRING not in item.labels])
+            found = (item.summary() for item in versions.pending(candidate))
+            copies = (item for one in found for item in versions.staged_as(one.operation, one.candidate))
+            self._forget(name, [item for item in copies if label.RETIRING not in item.labels])
 
     def purge(self, ref: SecretRef) -> None:
         """Make an empty marker current and take every label from all values."""
@@ -281,21 +288,23 @@ class AwsSecretsManagerStore:
             raise _not_yet(name)
         return current
 
-    def _read_promoted(self, name: str, candidate: CandidateId) -> LabelledVersions:
-        """The promotion read back; a lagging listing is read again, somebody else's promotion is a lost race."""
+    def _read_promoted(self, name: str, promoted: VersionId) -> LabelledVersions:
+        """The promotion read back; a lagging listing is read again."""
         versions = self._listed(name)
         current = versions.holder(label.CURRENT)
-        if current is None or current.summary().candidate != candidate:
+        if current is None or current.id != promoted:
             raise _not_yet(name)
         return versions
 
-    def _staged(self, name: str, candidate: CandidateId, value: SecretValue) -> VersionId | None:
+    def _staged(
+        self, name: str, operation: OperationId, candidate: CandidateId, value: SecretValue
+    ) -> VersionId | None:
         """The version that this candidate already is; None when it was not staged."""
         versions = self._listed(name)
         if versions.holder(label.CURRENT) is None:
             # The first version of a secret becomes current by itself, so an unverified value would be served.
             raise RemoteServiceError(f"secret {name} has no marker version", remedy="run again: it is prepared first")
-        holder = next((item for item in versions.of_candidate(candidate) if _settled(item)), None)
+        holder = next((item for item in versions.staged_as(operation, candidate) if _settled(item)), None)
         if holder is None:
             return None
         _, opened = self._calls.get(name, VersionId=holder.id)
@@ -311,7 +320,8 @@ class AwsSecretsManagerStore:
         waiting = [item for item in self._listed(name).versions if item.is_pending]
         if len(waiting) != 1:
             raise NotFoundError(f"secret {name} has {len(waiting)} pending versions", remedy="name one by its id")
-        return label.pending_label(waiting[0].summary().candidate)
+        summary = waiting[0].summary()
+        return label.pending_label(summary.operation, summary.candidate)
 
     def _expect(self, name: str, versions: LabelledVersions, expected: VersionId) -> None:
         current = versions.holder(label.CURRENT)

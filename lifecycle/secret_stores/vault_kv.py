@@ -1,11 +1,11 @@
 """Vault (or OpenBao) KV version 2 as a secret store.
 
-    PREFIX/NAME                       one document: current at the top, previous and retiring under the reserved key
-    PREFIX/NAME.pending/CANDIDATE     a staged value, created with cas=0, removed after promotion
+    PREFIX/NAME                      one document: current at the top, previous and retiring under the reserved key
+    PREFIX/NAME.pending/OP:CAND      a staged value, created with cas=0, removed after promotion
 
 Promotion, restoring and sealing are each one check-and-set write of the document (see `vault_document`). A version id
 is the number of the document's version at which the value became current; that of a pending value is
-`pending:CANDIDATE`. `revision` is the document's newest version, which sealing moves too.
+`pending:OP:CAND`. `revision` is the document's newest version, which sealing moves too.
 
 Older versions that KV v2 keeps of the document (10 by default) hold values that were revoked; `purge` destroys all.
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from lifecycle.clients.vault import VaultClient
 from lifecycle.domain.errors import LostRaceError, NotFoundError
@@ -62,8 +62,6 @@ class VaultKvStore:
         document, _ = self._document(ref)
         if document is None:
             return StoreState(ref=ref, revision=VersionId(""), exists=False)
-        placed = {role.candidate for role in document.roles()}
-        pending = (self._pending(ref, candidate) for candidate in self._candidates(ref) if candidate not in placed)
         return StoreState(
             ref=ref,
             revision=VersionId(str(document.version)),
@@ -72,7 +70,7 @@ class VaultKvStore:
             current=_summary(document.current),
             previous=_summary(document.previous),
             retiring=_summary(document.retiring),
-            pending=tuple(_pending_summary(item) for item in pending if item is not None),
+            pending=tuple(_pending_summary(item) for item in self._waiting(ref, document)),
         )
 
     def prepare(self, ref: SecretRef) -> VersionId:
@@ -95,26 +93,28 @@ class VaultKvStore:
         self, ref: SecretRef, operation: OperationId, candidate: CandidateId, value: SecretValue, *, fence: int
     ) -> VersionId:
         """Create the pending document; cas=0 lets exactly one run succeed."""
-        placed = next((role for role in self._existing(ref).roles() if role.candidate == candidate), None)
+        roles = self._existing(ref).roles()
+        placed = next((role for role in roles if (role.operation, role.candidate) == (operation, candidate)), None)
         if placed is not None:
             self._check_same(ref, candidate, placed, value)
             return VersionId(str(placed.version))
+        key = _pending_key(operation, candidate)
         notes = {"operation": operation, "candidate": candidate, "fence": fence}
         try:
-            self._write(self._pending_path(ref, candidate), enclose(value, notes), cas=0)
+            self._write(self._pending_path(ref, key), enclose(value, notes), cas=0)
         except LostRaceError:
-            staged = self._pending(ref, candidate)
+            staged = self._pending(ref, key)
             if staged is None:
                 raise
             self._check_same(ref, candidate, staged, value)
-        return VersionId(f"{_PENDING}{candidate}")
+        return VersionId(f"{_PENDING}{key}")
 
     def read(self, ref: SecretRef, which: VersionStage | VersionId) -> StoredValue:
         """Read one value by stage or version id."""
         if isinstance(which, VersionStage):
             found = self._by_stage(ref, which)
         elif which.startswith(_PENDING):
-            found = self._pending(ref, CandidateId(which.removeprefix(_PENDING)))
+            found = self._pending(ref, which.removeprefix(_PENDING))
         else:
             found = self._by_version(ref, which)
         if found is None or found.marker:
@@ -125,13 +125,17 @@ class VaultKvStore:
     def promote(self, ref: SecretRef, candidate: CandidateId, *, expected: VersionId) -> VersionId:
         """One check-and-set write, then clear the pending path."""
         document = self._existing(ref)
-        if document.current.candidate != candidate:
-            pending = self._pending(ref, candidate)
-            if pending is None:
-                raise NotFoundError(f"{self._path(ref)} has no pending value {candidate}", remedy="run again")
-            document = self._step(ref, document, document.promoting(pending), expected)
-        self._remove(self._pending_path(ref, candidate))
-        return document.current.summary().version
+        waiting = [item for item in self._waiting(ref, document) if item.candidate == candidate]
+        if waiting:
+            # Two operations may have used one candidate name; which is meant cannot be told here: neither is taken.
+            following = document.promoting(waiting[0]) if len(waiting) == 1 else None
+            document = self._step(ref, document, following, expected)
+        elif document.current.candidate != candidate or document.current.marker:
+            self._expect(ref, document, expected)
+            raise NotFoundError(f"{self._path(ref)} has no pending value {candidate}", remedy="run again")
+        current = document.current
+        self._remove(self._pending_path(ref, _pending_key(current.operation, current.candidate)))
+        return current.summary().version
 
     def restore(self, ref: SecretRef, *, expected: VersionId) -> VersionId:
         """One check-and-set write: previous is current again, the rejected value retiring."""
@@ -155,12 +159,14 @@ class VaultKvStore:
 
     def discard(self, ref: SecretRef, candidate: CandidateId) -> None:
         """Destroy the pending document and its history."""
-        self._remove(self._pending_path(ref, candidate))
+        for key in self._pending_keys(ref):
+            if key.partition(":")[2] == quote(candidate, safe=""):
+                self._remove(self._pending_path(ref, key))
 
     def purge(self, ref: SecretRef) -> None:
         """Destroy the document, everything pending, and the history of both."""
-        for candidate in self._candidates(ref):
-            self._remove(self._pending_path(ref, candidate))
+        for key in self._pending_keys(ref):
+            self._remove(self._pending_path(ref, key))
         self._remove(self._path(ref))
 
     # What follows is not of the port: values of the tool itself, which are replaced in place and never rotated.
@@ -189,22 +195,26 @@ class VaultKvStore:
         return self.recall(ref)
 
     def _step(
-        self, ref: SecretRef, document: VaultDocument, following: VaultDocument, expected: VersionId
+        self, ref: SecretRef, document: VaultDocument, following: VaultDocument | None, expected: VersionId
     ) -> VaultDocument:
+        self._expect(ref, document, expected)
+        if following is None:
+            raise LostRaceError(f"{self._path(ref)} has two candidates of one name", remedy="run again")
+        self._write(self._path(ref), following.data(), cas=document.version)
+        return following
+
+    def _expect(self, ref: SecretRef, document: VaultDocument, expected: VersionId) -> None:
         if str(document.version) != expected:
             raise LostRaceError(
                 f"{self._path(ref)} is at version {document.version}, expected was {expected}",
                 remedy="look who wrote it (Vault audit log), then run again",
             )
-        self._write(self._path(ref), following.data(), cas=document.version)
-        return following
 
     def _by_stage(self, ref: SecretRef, stage: VersionStage) -> Held | None:
-        if stage is VersionStage.PENDING:
-            placed = {role.candidate for role in self._existing(ref).roles()}
-            waiting = [item for item in self._candidates(ref) if item not in placed]
-            return self._pending(ref, waiting[0]) if len(waiting) == 1 else None
         document = self._existing(ref)
+        if stage is VersionStage.PENDING:
+            waiting = self._waiting(ref, document)
+            return waiting[0] if len(waiting) == 1 else None
         roles = {VersionStage.CURRENT: document.current, VersionStage.PREVIOUS: document.previous}
         return roles.get(stage, document.retiring)
 
@@ -229,7 +239,7 @@ class VaultKvStore:
         found, last = self._raw(self._path(ref))
         return (None if found is None else _parsed(found)), last
 
-    def _candidates(self, ref: SecretRef) -> tuple[CandidateId, ...]:
+    def _pending_keys(self, ref: SecretRef) -> tuple[str, ...]:
         path = f"{self._path(ref)}.pending"
         try:
             answer = self._client.read(
@@ -237,10 +247,16 @@ class VaultKvStore:
             )
         except NotFoundError:
             return ()
-        return tuple(CandidateId(unquote(key)) for key in sorted(answer["data"]["keys"]))
+        return tuple(sorted(str(key) for key in answer["data"]["keys"]))
 
-    def _pending(self, ref: SecretRef, candidate: CandidateId) -> Held | None:
-        found, _ = self._raw(self._pending_path(ref, candidate))
+    def _waiting(self, ref: SecretRef, document: VaultDocument) -> tuple[Held, ...]:
+        """What is pending; a copy that promotion has not cleared yet is not."""
+        placed = {_pending_key(role.operation, role.candidate) for role in document.roles()}
+        found = (self._pending(ref, key) for key in self._pending_keys(ref) if key not in placed)
+        return tuple(item for item in found if item is not None)
+
+    def _pending(self, ref: SecretRef, key: str) -> Held | None:
+        found, _ = self._raw(self._pending_path(ref, key))
         if found is None:
             return None
         return held(open_document(found["data"]), created=found["metadata"]["created_time"])
@@ -283,8 +299,12 @@ class VaultKvStore:
     def _path(self, ref: SecretRef) -> str:
         return secret_name(self._prefix, ref.path)
 
-    def _pending_path(self, ref: SecretRef, candidate: CandidateId) -> str:
-        return f"{self._path(ref)}.pending/{quote(candidate, safe='')}"
+    def _pending_path(self, ref: SecretRef, key: str) -> str:
+        return f"{self._path(ref)}.pending/{key}"
+
+
+def _pending_key(operation: OperationId, candidate: CandidateId) -> str:
+    return f"{quote(operation, safe='')}:{quote(candidate, safe='')}"
 
 
 def _parsed(found: Mapping[str, Any]) -> VaultDocument:
@@ -299,7 +319,7 @@ def _summary(role: Held | None) -> VersionSummary | None:
 def _pending_summary(item: Held) -> VersionSummary:
     summary = item.summary()
     return VersionSummary(
-        version=VersionId(f"{_PENDING}{item.candidate}"),
+        version=VersionId(f"{_PENDING}{_pending_key(item.operation, item.candidate)}"),
         operation=summary.operation,
         candidate=summary.candidate,
         created=summary.created,

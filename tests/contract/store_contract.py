@@ -47,9 +47,9 @@ class StoreBench:
         """Its marker's revision."""
         return self.store.prepare(self.ref)
 
-    def stage(self, candidate: CandidateId, text: str, fence: int = 1) -> VersionId:
+    def stage(self, candidate: CandidateId, text: str, fence: int = 1, operation: OperationId = OP) -> VersionId:
         """Stage `value(text)`."""
-        return self.store.stage(self.ref, OP, candidate, value(text), fence=fence)
+        return self.store.stage(self.ref, operation, candidate, value(text), fence=fence)
 
     def issued(self, candidate: CandidateId, text: str, *, expected: VersionId | None = None) -> VersionId:
         """Stage and promote."""
@@ -195,6 +195,18 @@ class StoreContract:
             bench.store.promote(bench.ref, SECOND, expected=revision)
         assert bench.current()["token"].get_secret_value() == "theirs"
         assert bench.store.describe(bench.ref).revision != revision
+
+    def test_next_operation_may_use_the_same_candidate_name(self, bench: StoreBench) -> None:
+        bench.prepared()
+        first = bench.issued(FIRST, "one")
+        bench.stage(FIRST, "two", operation=OperationId("op 2"))
+        assert [item.operation for item in bench.store.describe(bench.ref).pending] == ["op 2"]
+        second = bench.store.promote(bench.ref, FIRST, expected=first)
+        assert second != first
+        assert bench.current() == value("two")
+        assert bench.store.read(bench.ref, VersionStage.PREVIOUS).value == value("one")
+        bench.store.discard(bench.ref, FIRST)
+        assert bench.stages() == {"current": "cand-1", "previous": "cand-1"}
 
     def test_promotion_of_what_was_never_staged_is_refused(self, bench: StoreBench) -> None:
         revision = bench.prepared()
