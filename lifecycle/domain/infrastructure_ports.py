@@ -42,8 +42,20 @@ class PlanFolder(Protocol):
         """Read one JSON document. Raises UnsafePlanError when it is missing or unreadable."""
         ...
 
+    def read_bytes(self, name: str) -> bytes:
+        """Read one document as it is on disk: what is signed. Raises UnsafePlanError when it is missing."""
+        ...
+
     def plan_digest(self) -> Digest:
         """SHA-256 of the plan file. Raises UnsafePlanError when there is none."""
+        ...
+
+
+class ApprovalStore(Protocol):
+    """Where signed approvals are kept. `Approvals.verified` reads them again and trusts nothing but the signature."""
+
+    def add(self, review: bytes, signature: str) -> Approval:
+        """Keep one signed review. Raises ApprovalMissingError when it does not count. Second call: nothing."""
         ...
 
 

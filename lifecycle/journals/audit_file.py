@@ -64,7 +64,7 @@ class FileAuditLog:
         """
         private_folder(self._path.parent)
         with _locked(self._path):
-            head = _last_head(self._path)
+            head = self._last_head()
             line = _document(event, head)
             digest = digest_bytes(canonical(line))
             self._write(canonical(line) + b"\n")
@@ -82,6 +82,13 @@ class FileAuditLog:
         with _locked(self._path):
             lines = _checked(self._path)
         return tuple(line.event for line in lines)
+
+    def _last_head(self) -> AuditHead:
+        try:
+            return _last_head(self._path)
+        except OSError as error:
+            message = f"the audit log {self._path} cannot be read: {error.strerror}"
+            raise ConfigurationError(message, remedy="repair the file or its permissions; nothing was done") from None
 
     def _write(self, data: bytes) -> None:
         created = not self._path.exists()

@@ -56,12 +56,23 @@ class PlanFolderFiles:
             UnsafePlanError: it is missing or no JSON object.
         """
         try:
-            document = json.loads((self.folder / name).read_bytes())
-        except (OSError, ValueError) as error:
-            raise _unusable(self.folder, f"{name} cannot be read ({type(error).__name__})") from None
+            document = json.loads(self.read_bytes(name))
+        except ValueError:
+            raise _unusable(self.folder, f"{name} is no JSON") from None
         if not isinstance(document, dict):
             raise _unusable(self.folder, f"{name} holds no document")
         return document
+
+    def read_bytes(self, name: str) -> bytes:
+        """Read one document as it is on disk.
+
+        Raises:
+            UnsafePlanError: it is missing.
+        """
+        try:
+            return (self.folder / name).read_bytes()
+        except OSError as error:
+            raise _unusable(self.folder, f"{name} cannot be read ({type(error).__name__})") from None
 
     def plan_digest(self) -> Digest:
         """SHA-256 of the plan file; it is made private first, as Terraform writes it with the umask of the user."""
