@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from lifecycle.sandbox import openbao
 from lifecycle.sandbox.bootstrap_file import create_bootstrap
 from lifecycle.sandbox.instance_record import InstanceRecord, all_processes, archive, load_record, save_record
 from lifecycle.sandbox.private_file import make_private_dir
@@ -31,6 +30,7 @@ from lifecycle.sandbox.servers import (
     RunningServer,
     ServerKind,
     await_ready,
+    check_installed,
     is_healthy,
     is_running,
     known_servers,
@@ -93,8 +93,7 @@ def up(
         RemoteServiceError: a server does not start; its log is named.
     """
     kinds = known_servers(wanted)
-    if any(not kind.module for kind in kinds):
-        openbao.find_binary(cache_dir)  # before anything is stopped or archived
+    check_installed(kinds, cache_dir=cache_dir)
     with run_lock(state_dir, patience=patience):
         record = load_record(state_dir)
         kept = record if record is not None and _is_usable(record) else None

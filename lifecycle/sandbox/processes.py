@@ -17,13 +17,25 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from lifecycle.domain.errors import ConfigurationError
+
 _PROC = Path("/proc")
 _KILL_PATIENCE = 5.0  # seconds until a SIGKILLed process is gone
 
 
 def boot_id() -> str:
-    """The kernel's id of this boot."""
-    return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    """The kernel's id of this boot.
+
+    Raises:
+        ConfigurationError: this system is not Linux.
+    """
+    try:
+        return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        raise ConfigurationError(
+            "The sandbox recognises its servers by /proc, which this system does not have.",
+            remedy="Run it on Linux, in a Linux container or in a virtual machine.",
+        ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

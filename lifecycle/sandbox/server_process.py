@@ -131,10 +131,14 @@ def quiet_handler(base: type[Any] | None = None) -> type[WSGIRequestHandler]:
     logger = logging.getLogger(__name__)
 
     class QuietHandler(base or WSGIRequestHandler):  # type: ignore[misc]  # the base is chosen at run time
+        """Logs without values."""
+
         def log_request(self, code: Any = "-", size: Any = "-") -> None:
+            """Log one request."""
             logger.info("%s %s %s", self.command, self.path.partition("?")[0], code)
 
         def log(self, type: str, message: str, *args: Any) -> None:
+            """Log what the server says."""
             logger.info(message.replace("%", "%%") if not args else message, *args)
 
     return QuietHandler

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +20,8 @@ from lifecycle.sandbox.server_process import READY_FILE, server_dir
 
 LOG_FILE = "server.log"
 START_PATIENCE = timedelta(seconds=60)
-_HEALTH_PATIENCE = 5.0  # a busy machine is slow; only a server that stays silent this long counts as hung
+# A busy machine is slow; taking a slow emulator for a hung one would throw the whole instance away.
+_HEALTH_PATIENCE = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,24 @@ def known_servers(names: Sequence[str]) -> tuple[ServerKind, ...]:
             f"The sandbox has no server named {', '.join(unknown)}.", remedy=f"Known are: {', '.join(SERVERS)}."
         )
     return tuple(kind for kind in SERVERS.values() if kind.name in names)
+
+
+def check_installed(kinds: Sequence[ServerKind], *, cache_dir: Path) -> None:
+    """Make sure, before anything is stopped or archived, that every wanted server could be started.
+
+    Args:
+        kinds: which.
+        cache_dir: the user's cache directory, where a built OpenBao may lie.
+
+    Raises:
+        ConfigurationError: a program or package is missing.
+    """
+    if any(not kind.module for kind in kinds):
+        openbao.find_binary(cache_dir)
+    if any(kind.module for kind in kinds) and find_spec("moto") is None:
+        raise ConfigurationError(
+            "The sandbox's servers are not installed.", remedy="Install them with: pip install 'lifecycle[sandbox]'"
+        )
 
 
 def launch(kind: ServerKind, state_dir: Path, *, cache_dir: Path, port: int = 0) -> RunningServer:
