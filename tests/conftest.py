@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.servers.oidc",
     "tests.servers.openbao",
     "tests.servers.postgres",
+    "tests.servers.snowflake_gate",
     "tests.servers.squid",
     "tests.servers.terraform",
     "tests.servers.tinyproxy",
