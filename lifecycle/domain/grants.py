@@ -37,6 +37,14 @@ def compare(before: tuple[str, ...], after: tuple[str, ...]) -> GrantChange:
     return GrantChange(added=tuple(sorted(new - old)), removed=tuple(sorted(old - new)))
 
 
+def entry_kinds(spec: Spec) -> dict[str, str]:
+    """Entries of a spec with their kind, as the removal rules of the next run need them."""
+    return {
+        f"{section}.{entry.name}": str(getattr(entry, "kind", getattr(entry, "platform", "")))
+        for section, entry in spec.entries()
+    }
+
+
 def _reach(spec: Spec) -> Iterator[str]:
     for name, allowlist in spec.allowlists.items():
         yield from _listed(name, allowlist)

@@ -25,13 +25,12 @@ from lifecycle.domain.errors import (
     UnreachableError,
     UnsafePlanError,
 )
-from lifecycle.domain.grants import grants
+from lifecycle.domain.grants import entry_kinds, grants
 from lifecycle.domain.infrastructure_ports import Confirm, Receipts
 from lifecycle.domain.plan import Manifest, Target
 from lifecycle.domain.ports import Approvals, AuditLog, NewId
 from lifecycle.domain.receipt import AppliedPlan, Receipt, RunState
 from lifecycle.domain.review import Review, ReviewedPlan
-from lifecycle.domain.spec import Spec
 from lifecycle.operations.check_policies import refuse_unless_passed
 from lifecycle.operations.plan_infrastructure import MANIFEST, REVIEW, PlanContext, prepare, read_manifest, review_plan
 
@@ -247,14 +246,6 @@ def _record(context: ApplyContext, receipt: Receipt, result: Result, **detail: s
 def _settle(context: ApplyContext, runs: tuple[Receipt, ...]) -> None:
     for run in runs:
         context.receipts.settle(run)
-
-
-def entry_kinds(spec: Spec) -> dict[str, str]:
-    """Entries of a spec with their kind, as the removal rules of the next run need them."""
-    return {
-        f"{section}.{entry.name}": str(getattr(entry, "kind", getattr(entry, "platform", "")))
-        for section, entry in spec.entries()
-    }
 
 
 def read_manifest_document(document: Mapping[str, object]) -> Manifest:
