@@ -30,7 +30,7 @@ def zipped(data: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
     return buffer.getvalue()
 
 
-NOISE = random.Random(1).randbytes(9000)
+NOISE, MORE = random.Random(1).randbytes(9000), random.Random(2).randbytes(9000)
 ENCODED = {
     "raw": CANARY.encode(),
     "base64": base64.b64encode(CANARY.encode()),
@@ -53,7 +53,7 @@ ENCODED = {
     "gzip inside other data": b"header" + gzip.compress(CANARY.encode()) + b"trailer",
     "zip in gzip in zip": zipped(gzip.compress(zipped(CANARY.encode()))),
     "base64 in zip": zipped(base64.b64encode(b"p=" + CANARY.encode())),
-    "cut gzip": gzip.compress(NOISE + CANARY.encode() + NOISE)[:-300],
+    "cut gzip": gzip.compress(NOISE + CANARY.encode() + MORE)[:-300],
 }  # fmt: skip
 
 
