@@ -10,6 +10,7 @@ pytest.register_assert_rewrite("tests.servers")  # Some of the modules below imp
 pytest_plugins = [
     "tests.servers.azurite",
     "tests.servers.dns",
+    "tests.servers.entra",
     "tests.servers.envoy",
     "tests.servers.https_target",
     "tests.servers.moto",

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import trustme
 
+from tests.servers.certificates import write_server_certificate
 from tests.servers.environment import minimal_environment
 from tests.servers.process import ServerProcess, start_process, wait_until
 from tests.servers.provisioned import installed, provisioned
@@ -72,12 +72,10 @@ def _first_json_line(log: Path) -> dict[str, object] | None:
     return None
 
 
-def _https_settings(folder: Path) -> dict[str, str]:
-    authority = trustme.CA()
-    certificate = authority.issue_cert("127.0.0.1", "localhost")
-    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-    certificate.private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
-    return {"TLS_CERT": str(folder / "server.pem"), "TLS_KEY": str(folder / "server.pem")}
+def https_settings(folder: Path) -> dict[str, str]:
+    """Write certificates to `folder`, and return the settings with which a provider uses them."""
+    certificate = write_server_certificate(folder)
+    return {"TLS_CERT": str(certificate.certificate_file), "TLS_KEY": str(certificate.key_file)}
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +96,7 @@ def start_oidc_provider(tmp_path: Path) -> Iterator[Callable[..., OidcProvider]]
         folder = tmp_path / f"oidc-{len(providers)}"
         folder.mkdir(mode=0o700)
         if https:
-            settings |= _https_settings(folder)
+            settings |= https_settings(folder)
         provider = OidcProvider(folder=folder, settings=settings)
         providers.append(provider)
         provider.start()
