@@ -41,20 +41,20 @@ def load_spec(folder: Path, registry: KindRegistry, *, root: Path) -> Spec:
     with paused_collector():
         findings = Findings(Positions())
         own = read_folder(folder, root, findings)
-        resolved = resolve(own, lambda written, mark: base_folder(folder, written, mark, root, findings), findings)
+        resolved = resolve(own, lambda written, node: base_folder(folder, written, node, root, findings), findings)
         spec = _Builder(resolved, Context(registry=registry, findings=findings)).build(folder.resolve().name)
         findings.raise_if_any(own.name)
     assert spec is not None, "a spec that could not be built left no problem"  # noqa: S101 - an invariant of _Builder
     return spec
 
 
-def base_folder(folder: Path, written: str, mark: int, root: Path, findings: Findings) -> Folder | None:
+def base_folder(folder: Path, written: str, node: int, root: Path, findings: Findings) -> Folder | None:
     """The folder that `extends:` names, which must lie inside the checkout; None and a problem otherwise."""
     target = (folder / written).resolve()
     if Path(written).is_absolute() or not target.is_relative_to(root.resolve()) or target == folder.resolve():
-        findings.add(mark, ("extends",), "does not name another folder of this checkout", "write `extends: ../_base`")
+        findings.add(node, ("extends",), "does not name another folder of this checkout", "write `extends: ../_base`")
     elif not target.is_dir():
-        findings.add(mark, ("extends",), "names a folder that does not exist", "correct the path or create the folder")
+        findings.add(node, ("extends",), "names a folder that does not exist", "correct the path or create the folder")
     else:
         return read_folder(target, root, findings)
     return None
@@ -75,7 +75,7 @@ class _Builder:
         defaults = defaults_of(self._values, self._context)
         for section in SECTIONS:
             entries = self._mapping(section)
-            builder = EntryBuilder(section, defaults.get(section, {}), owner, checker, self._context)
+            builder = EntryBuilder(section, defaults.get(section, ({}, 0)), owner, checker, self._context)
             fields[section] = builder.build(entries)
         if self._resolved.complete:
             self._check_whole(fields, folder_name)
@@ -88,15 +88,15 @@ class _Builder:
     def _top_level(self) -> dict[str, Any]:
         """Every field outside the sections; unknown keys are noted."""
         fields: dict[str, Any] = {}
-        for key, value, mark in self._findings.positions.by_key(self._values):
+        for key, value, node in self._findings.positions.by_key(self._values):
             if key in SECTIONS or key in _CONSUMED:
                 continue
             if key not in _TOP_LEVEL:
-                self._findings.add(mark, (key,), "unknown key", suggestion(key, _TOP_LEVEL))
+                self._findings.add(node, (key,), "unknown key", suggestion(key, _TOP_LEVEL))
             elif key == "backend":
-                fields[key] = choose(value, Family.BACKEND, (key,), mark, self._context)
+                fields[key] = choose(value, Family.BACKEND, (key,), node, self._context)
             elif key == "journal":
-                fields[key] = choose(value, Family.JOURNAL, (key,), mark, self._context)
+                fields[key] = choose(value, Family.JOURNAL, (key,), node, self._context)
             elif key == "secret_stores":
                 fields[key] = {
                     name: choose(item, Family.SECRET_STORE, (key, name), at, self._context)
@@ -111,8 +111,8 @@ class _Builder:
         value = self._values.get(key, {})
         if isinstance(value, dict):
             return value
-        mark = self._findings.positions.mark(self._values, key) or 0
-        self._findings.add(mark, (key,), "is not a mapping", "write a name for each entry, or remove the key")
+        node = self._findings.positions.locate(self._values, (key,))
+        self._findings.add(node, (key,), "is not a mapping", "write a name for each entry, or remove the key")
         return {}
 
     def _check_whole(self, fields: dict[str, Any], folder_name: str) -> None:
@@ -124,9 +124,9 @@ class _Builder:
             self._add("journal", "is required outside the sandbox", "add `journal: {dynamodb: {table: ...}}`")
 
     def _add(self, key: str, message: str, remedy: str) -> None:
-        mark = self._findings.positions.mark(self._values, key)
         # What is missing has no place of its own: it stands at the beginning of the first file.
-        self._findings.add(0 if mark is None else mark, (key,), message, remedy)
+        node = self._findings.positions.locate(self._values, (key,))
+        self._findings.add(node, (key,), message, remedy)
 
     def _validate(self, fields: dict[str, Any]) -> Spec | None:
         try:
@@ -134,6 +134,6 @@ class _Builder:
         except ValidationError as error:
             partial = not self._resolved.complete
             translate(
-                error, Spec, self._values, path=(), mark=0, findings=self._findings, hidden=_HIDDEN, partial=partial
+                error, Spec, self._values, path=(), node=0, findings=self._findings, hidden=_HIDDEN, partial=partial
             )
         return None

@@ -25,17 +25,17 @@ class Context:
     findings: Findings
 
 
-def choose(raw: Any, family: Family, path: Path, mark: int, context: Context) -> Chosen:
+def choose(raw: Any, family: Family, path: Path, node: int, context: Context) -> Chosen:
     """Validate a choice. What is wrong is noted; the result is then a stand-in, so that reading can go on."""
-    name, at = raw, mark
+    name, at = raw, node
     settings: Any = {}
     if isinstance(raw, dict):
         if len(raw) != 1:
             message = f"is {len(raw)} choices, but exactly one is expected"
             remedy = "keep one; an `override:` removes an inherited choice with `name: null`"
-            context.findings.add(mark, path, message, remedy)
-            return _stand_in(mark, context)
-        name, settings, at = next(iter(context.findings.positions.by_key(raw)))
+            context.findings.add(node, path, message, remedy)
+            return _stand_in(node, context)
+        name, settings, at = next(iter(context.findings.positions.by_key(raw, node)))
     kind = context.registry.find(family, name) if isinstance(name, str) else None
     if kind is None:
         known = context.registry.names(family)
@@ -48,7 +48,7 @@ def choose(raw: Any, family: Family, path: Path, mark: int, context: Context) ->
             context.findings.add(at, here, "its settings are not a mapping", f"write `{{{kind.name}: {{key: value}}}}`")
             return _stand_in(at, context)
         settings = {"name": settings}
-        context.findings.positions.record(settings, [at])
+        context.findings.positions.note(settings, [at])
     validated = validate_settings(kind, settings or {}, here, at, context)
     return Chosen.model_construct(kind=kind.name, settings=validated, place=context.findings.positions.place(at))
 
@@ -57,7 +57,7 @@ def validate_settings(
     kind: Kind,
     raw: Mapping[str, Any],
     path: Path,
-    mark: int,
+    node: int,
     context: Context,
     *,
     written: Mapping[str, Any] | None = None,
@@ -69,7 +69,7 @@ def validate_settings(
         kind: gives the model.
         raw: the keys that belong to the kind.
         path: the key path of the mapping.
-        mark: where it stands.
+        node: where it stands.
         context: registry and findings.
         written: the mapping as it stands in the file, where it holds keys of others too.
         common: keys that the same mapping may have besides, for "did you mean".
@@ -78,15 +78,15 @@ def validate_settings(
     try:
         validated = kind.settings.model_validate(raw)
     except ValidationError as error:
-        translate(error, kind.settings, place_in, path=path, mark=mark, findings=context.findings, extra=common)
+        translate(error, kind.settings, place_in, path=path, node=node, findings=context.findings, extra=common)
         return None
     for key, value in raw.items():
         # Pydantic reads "256" as a number; a spec has one spelling for a number.
         if isinstance(value, str) and isinstance(getattr(validated, key, None), _QUOTABLE):
-            at = context.findings.positions.locate(place_in, (key,), mark)
+            at = context.findings.positions.locate(place_in, (key,), node)
             context.findings.add(at, (*path, key), f"{shown(value)} is text", "write it without quotes")
     return validated
 
 
-def _stand_in(mark: int, context: Context) -> Chosen:
-    return Chosen.model_construct(kind="", settings=None, place=context.findings.positions.place(mark))
+def _stand_in(node: int, context: Context) -> Chosen:
+    return Chosen.model_construct(kind="", settings=None, place=context.findings.positions.place(node))

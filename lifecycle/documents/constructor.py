@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import re
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -41,6 +42,9 @@ MAX_ALIASED_NODES = 100_000
 _CACHED_SCALARS = 4_096
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _MISSING = object()
+_PLAIN, _QUOTED, _TAGGED = (True, False), (False, True), (False, False)
+# Roots and sections may hold very many keys: their nodes are noted, those of all else are counted when asked for.
+_NOTED_DEPTH = 2
 
 
 class _Abandoned(Exception):  # noqa: N818 - control flow inside this module, never an error anyone sees
@@ -76,7 +80,7 @@ class Constructor:
         self._positions = findings.positions
         self._strings = strings
         self._plain: dict[str, Any] = {}
-        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._anchors: dict[str, tuple[Any, array[int]]] = {}
         self._aliases = 0
         self._aliased_nodes = 0
         self._base = 0
@@ -110,23 +114,23 @@ class Constructor:
             tree: Any = {}
         else:
             tree = self._value(event, ())
-        self._positions.keep(tree)
         self._next()
         event = self._next()
         if event.__class__ is DocumentStartEvent:
             self._refuse(event, (), "a second document starts here", "one document per file: remove the `---`")
         if not isinstance(tree, dict):
-            self._findings.add(
-                self._base, (), "the document is not a mapping", "start with `key: value` lines such as `version: 1`"
-            )
+            place = self._positions.unpack(self._base)
+            remedy = "start with `key: value` lines such as `version: 1`"
+            self._findings.add_at(place, (), "the document is not a mapping", remedy)
             return None
         return tree
 
-    def _mapping(self, start: Any, path: Path) -> dict[str, Any]:
+    def _mapping(self, path: Path) -> dict[str, Any]:
         """Read up to the end of a mapping. The common case is spelled out: it is where the time goes."""
         next_event, strings, base, plain = self._next, self._strings, self._base, self._plain
+        marks = self._positions.marks
         result: dict[str, Any] = {}
-        marks: list[int] = []
+        nodes: list[int] = []
         while True:
             event = next_event()
             if event.__class__ is not ScalarEvent:
@@ -135,8 +139,10 @@ class Constructor:
                 self._bad_key(event, path)
                 continue
             at: Any = event.start_mark
+            node = len(marks)
+            marks.append(base + (at.line << LINE_SHIFT) + at.column)
             key = strings.get(event.value)
-            if key is None or not (event.implicit[0] or event.implicit[1]):
+            if key is None or event.implicit == _TAGGED:
                 key = self._key(event, path)
             event = next_event()
             if event.__class__ is not ScalarEvent or event.anchor is not None:
@@ -144,47 +150,43 @@ class Constructor:
             else:
                 value = event.value
                 is_plain, is_quoted = event.implicit
-                if is_plain:
-                    if value[:1] in RISKY_STARTS:
-                        text, value = value, plain.get(value, _MISSING)
-                        if value is _MISSING:
-                            value = self._resolve(event, text, (*path, key))
-                elif not is_quoted:
+                if is_plain and value[:1] in RISKY_STARTS:
+                    text, value = value, plain.get(value, _MISSING)
+                    if value is _MISSING:
+                        value = self._resolve(event, text, (*path, key))
+                elif not (is_plain or is_quoted):
                     self._tag(event, (*path, key))
-            mark = base + (at.line << LINE_SHIFT) + at.column
             if key in result:
-                self._duplicate(result, marks, key, mark, path)
+                self._duplicate(nodes[list(result).index(key)], node, (*path, key))
             else:
                 result[key] = value
-                marks.append(mark)
-        positions = self._positions
-        positions.starts[id(result)] = len(positions.marks)
-        positions.marks.extend(marks)
+                nodes.append(node)
+        if len(path) < _NOTED_DEPTH:
+            self._positions.note(result, nodes)
         return result
 
     def _sequence(self, path: Path) -> list[Any]:
-        next_event, base = self._next, self._base
+        next_event, base, marks = self._next, self._base, self._positions.marks
         result: list[Any] = []
-        marks: list[int] = []
         while True:
             event = next_event()
             if event.__class__ is SequenceEndEvent:
                 break
-            at = event.start_mark
+            at: Any = event.start_mark
             marks.append(base + (at.line << LINE_SHIFT) + at.column)
-            if event.__class__ is ScalarEvent and event.anchor is None and event.implicit == (False, True):
-                result.append(event.value)
-            else:
-                result.append(self._value(event, (*path, len(result))))
-        positions = self._positions
-        positions.starts[id(result)] = len(positions.marks)
-        positions.marks.extend(marks)
+            if event.__class__ is ScalarEvent and event.anchor is None:
+                value = event.value
+                if event.implicit == _QUOTED or (event.implicit == _PLAIN and value[:1] not in RISKY_STARTS):
+                    result.append(value)
+                    continue
+            result.append(self._value(event, (*path, len(result))))
         return result
 
     def _value(self, event: Any, path: Path) -> Any:
         """Any value: the general case."""
         if event.__class__ is AliasEvent:
             return self._alias(event, path)
+        start = len(self._positions.marks)
         if event.__class__ is ScalarEvent:
             value = self._scalar(event, path)
         else:
@@ -192,9 +194,9 @@ class Constructor:
                 self._refuse(event, path, f"is nested deeper than {MAX_DEPTH} levels", "write it flatter")
             if event.tag is not None:
                 self._tag(event, path)
-            value = self._mapping(event, path) if event.__class__ is MappingStartEvent else self._sequence(path)
+            value = self._mapping(path) if event.__class__ is MappingStartEvent else self._sequence(path)
         if event.anchor is not None:
-            self._anchors[event.anchor] = (value, _count(value))
+            self._anchors[event.anchor] = (value, self._positions.marks[start:])
         return value
 
     def _scalar(self, event: Any, path: Path) -> Any:
@@ -242,14 +244,16 @@ class Constructor:
         self._add(
             event, path, "a key is not plain text", "write keys as text; lists, mappings and aliases cannot be keys"
         )
+        node = len(self._positions.marks)
         self._value(event, path)
         self._value(self._next(), path)
+        del self._positions.marks[node:]
 
-    def _duplicate(self, result: dict[str, Any], marks: list[int], key: str, mark: int, path: Path) -> None:
-        first = self._positions.place(marks[list(result).index(key)])
-        self._findings.add(
-            mark, (*path, key), f"the key is written twice; the first is at {first}", "keep one of the two"
-        )
+    def _duplicate(self, first: int, second: int, path: Path) -> None:
+        place = self._positions.place(first)
+        self._findings.add(second, path, f"the key is written twice; the first is at {place}", "keep one of the two")
+        # The second value is dropped, and so are the marks of what it holds.
+        del self._positions.marks[second:]
 
     def _alias(self, event: Any, path: Path) -> Any:
         if event.anchor not in self._anchors:
@@ -257,9 +261,9 @@ class Constructor:
                 event, path, "an alias has no anchor before it", "define the anchor first, or write the value out"
             )
             return None
-        value, nodes = self._anchors[event.anchor]
+        value, marks = self._anchors[event.anchor]
         self._aliases += 1
-        self._aliased_nodes += nodes
+        self._aliased_nodes += len(marks)
         if self._aliases > MAX_ALIASES or self._aliased_nodes > MAX_ALIASED_NODES:
             self._refuse(
                 event,
@@ -267,6 +271,8 @@ class Constructor:
                 f"aliases stand for more than {MAX_ALIASES} uses or {MAX_ALIASED_NODES} values",
                 "write the values out, or use `defaults:`",
             )
+        # What an alias holds has its marks again here, so that the marks follow the tree.
+        self._positions.marks.extend(marks)
         return value
 
     def _tag(self, event: NodeEvent, path: Path) -> None:
@@ -276,7 +282,8 @@ class Constructor:
 
     def _add(self, event: Any, path: Path, message: str, remedy: str) -> None:
         at = event.start_mark
-        self._findings.add(self._base + (at.line << LINE_SHIFT) + at.column, path, message, remedy)
+        place = self._positions.unpack(self._base + (at.line << LINE_SHIFT) + at.column)
+        self._findings.add_at(place, path, message, remedy)
 
     def _refuse(self, event: Any, path: Path, message: str, remedy: str) -> None:
         self._add(event, path, message, remedy)
@@ -296,13 +303,5 @@ class Constructor:
             problem, remedy = "a control character is not allowed in YAML", "remove it; a binary file is not a spec"
         elif line < len(lines) and "\t" in lines[line][: column + 1]:
             problem, remedy = "a tab is not allowed as indentation", "indent with spaces"
-        self._findings.add(self._base + (line << LINE_SHIFT) + column, (), problem, remedy)
-
-
-def _count(value: Any) -> int:
-    """How many values an alias stands for, those behind other aliases included."""
-    if isinstance(value, dict):
-        return 1 + sum(_count(item) for item in value.values())
-    if isinstance(value, list):
-        return 1 + sum(_count(item) for item in value)
-    return 1
+        place = self._positions.unpack(self._base + (line << LINE_SHIFT) + column)
+        self._findings.add_at(place, (), problem, remedy)

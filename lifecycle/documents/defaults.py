@@ -10,8 +10,8 @@ from lifecycle.documents.findings import suggestion
 from lifecycle.documents.translation import allowed_keys
 
 
-def defaults_of(values: dict[str, Any], context: Context) -> dict[str, dict[str, Any]]:
-    """Section -> kind -> fields. Unknown sections, kinds and fields are noted here, used or not.
+def defaults_of(values: dict[str, Any], context: Context) -> dict[str, tuple[dict[str, Any], int]]:
+    """Section -> (kind -> fields, the node of it). Unknown sections, kinds and fields are noted here, used or not.
 
     Args:
         values: the resolved tree.
@@ -20,19 +20,19 @@ def defaults_of(values: dict[str, Any], context: Context) -> dict[str, dict[str,
     findings = context.findings
     written = values.get("defaults", {})
     if not isinstance(written, dict):
-        mark = findings.positions.mark(values, "defaults") or 0
-        findings.add(mark, ("defaults",), "is not a mapping", "write `defaults: {credentials: {KIND: {...}}}`")
+        node = findings.positions.locate(values, ("defaults",))
+        findings.add(node, ("defaults",), "is not a mapping", "write `defaults: {credentials: {KIND: {...}}}`")
         return {}
-    known: dict[str, dict[str, Any]] = {}
-    for section, kinds, mark in findings.positions.by_key(written):
+    known: dict[str, tuple[dict[str, Any], int]] = {}
+    for section, kinds, node in findings.positions.by_key(written):
         if section not in KIND_KEYS:
-            findings.add(mark, ("defaults", section), "has no defaults", suggestion(section, KIND_KEYS))
+            findings.add(node, ("defaults", section), "has no defaults", suggestion(section, KIND_KEYS))
         elif not isinstance(kinds, dict):
             remedy = f"write a {KIND_KEYS[section]}, and the fields under it"
-            findings.add(mark, ("defaults", section), "is not a mapping", remedy)
+            findings.add(node, ("defaults", section), "is not a mapping", remedy)
         else:
-            known[section] = kinds
-            for kind, fields, at in findings.positions.by_key(kinds):
+            known[section] = kinds, node
+            for kind, fields, at in findings.positions.by_key(kinds, node):
                 _check(section, kind, fields, at, context)
     return known
 
@@ -45,18 +45,18 @@ def kinds_of(section: str, context: Context) -> list[str]:
     return [str(value) for value in get_args(annotation)] if get_origin(annotation) is Literal else []
 
 
-def _check(section: str, kind: str, fields: Any, mark: int, context: Context) -> None:
+def _check(section: str, kind: str, fields: Any, node: int, context: Context) -> None:
     path, findings = ("defaults", section, kind), context.findings
     if kind not in kinds_of(section, context):
-        findings.add(mark, path, "is not a known kind", suggestion(kind, kinds_of(section, context)))
+        findings.add(node, path, "is not a known kind", suggestion(kind, kinds_of(section, context)))
         return
     if not isinstance(fields, dict):
-        findings.add(mark, path, "is not a mapping", "write the fields and their defaults under it")
+        findings.add(node, path, "is not a mapping", "write the fields and their defaults under it")
         return
     allowed = allowed_keys(MODELS[section], HIDDEN)
     product = context.registry.find(FAMILIES[section], kind) if section in FAMILIES else None
     if product is not None:
         allowed += allowed_keys(product.settings)
-    for key, _, at in findings.positions.by_key(fields):
+    for key, _, at in findings.positions.by_key(fields, node):
         if key == KIND_KEYS[section] or key not in allowed:
             findings.add(at, (*path, key), "unknown key", suggestion(key, set(allowed) - {KIND_KEYS[section]}))

@@ -37,7 +37,7 @@ def spec_digest(folder: Path, *, root: Path) -> str:
     )
     # Only the files that may hold `extends:` are parsed.
     tree = merge(telling, findings, {})
-    base = find_extended(tree, lambda written, mark: base_folder(folder, written, mark, root, findings), findings)
+    base = find_extended(tree, lambda written, node: base_folder(folder, written, node, root, findings), findings)
     findings.raise_if_any(own.name)
     digest = hashlib.sha256(_FORMAT)
     for label, part in (("own", own), ("base", base)):

@@ -37,19 +37,28 @@ class EntryBuilder:
 
     Args:
         section: its key in the spec.
-        defaults: what `defaults:` says about this section, by kind.
+        defaults: what `defaults:` says about this section, by kind, and its node.
         owner: the owner of entries that name none; empty when the spec has none either.
         checker: checks references; None when a file is missing, as every reference to it would be wrong.
         context: registry and findings.
     """
 
     def __init__(
-        self, section: str, defaults: dict[str, Any], owner: str, checker: ReferenceChecker | None, context: Context
+        self,
+        section: str,
+        defaults: tuple[dict[str, Any], int],
+        owner: str,
+        checker: ReferenceChecker | None,
+        context: Context,
     ) -> None:
         self._section = section
         self._model = MODELS[section]
         self._kind_key = KIND_KEYS.get(section)
-        self._defaults = defaults
+        self._defaults = {
+            kind: (fields, node)
+            for kind, fields, node in context.findings.positions.by_key(*defaults)
+            if isinstance(fields, dict)
+        }
         self._owner = owner
         self._checker = checker
         self._context = context
@@ -59,117 +68,129 @@ class EntryBuilder:
     def build(self, entries: dict[str, Any]) -> dict[str, Entry]:
         """Every entry that is valid; the others leave problems."""
         built: dict[str, Entry] = {}
-        for name, raw, mark in self._findings.positions.by_key(entries):
-            entry = self._one(name, raw, mark)
+        for name, raw, node in self._findings.positions.by_key(entries):
+            entry = self._one(name, raw, node)
+            # The model has taken over: a large spec is not held twice.
+            entries[name] = None
             if entry is not None:
                 built[name] = entry
         return built
 
-    def _one(self, name: str, raw: Any, mark: int) -> Entry | None:
+    def _one(self, name: str, raw: Any, node: int) -> Entry | None:
         path = (self._section, name)
         if not isinstance(raw, dict):
-            self._findings.add(mark, path, "is not a mapping", "write the fields of the entry under its name")
+            self._findings.add(node, path, "is not a mapping", "write the fields of the entry under its name")
             return None
-        if self._defaults:
-            raw = self._with_default(raw)
+        if not self._defaults:
+            return self._validated(raw, path, node)
+        whole = self._with_default(raw, node)
+        try:
+            return self._validated(whole, path, node)
+        finally:
+            if whole is not raw:
+                self._findings.positions.forget(whole)
+
+    def _validated(self, raw: dict[str, Any], path: tuple[str, str], node: int) -> Entry | None:
+        name = path[1]
         if self._checker is not None:
-            self._checker.check(self._section, name, raw, mark)
-        fields = self._fields(raw, path, mark) if self._section in FAMILIES or self._section == "agents" else dict(raw)
+            self._checker.check(self._section, name, raw, node)
+        fields = self._fields(raw, path, node) if self._section in FAMILIES or self._section == "agents" else dict(raw)
         if self._section not in FAMILIES and not HIDDEN.isdisjoint(raw):
-            self._refuse_hidden(raw, path, mark)
+            self._refuse_hidden(raw, path, node)
         fields["name"] = name
-        fields["place"] = self._findings.positions.place(mark)
+        fields["place"] = self._findings.positions.place(node)
         if "owner" not in fields:
             fields["owner"] = self._owner
             if not self._owner:
-                self._findings.add(mark, path, "names no owner", "add `owner:` here or at the top of the spec")
+                self._findings.add(node, path, "names no owner", "add `owner:` here or at the top of the spec")
         try:
             entry = self._model.model_validate(fields)
         except ValidationError as error:
-            self._translate(error, raw, path, mark)
+            self._translate(error, raw, path, node)
             return None
         if entry.manage is not Manage.OWN or entry.existing is not None:
-            self._check_manage(entry, raw, path, mark)
+            self._check_manage(entry, raw, path, node)
         if self._section == "allowlists":
-            self._check_targets(raw, path, mark)
+            self._check_targets(raw, path, node)
         return entry
 
-    def _with_default(self, raw: dict[str, Any]) -> dict[str, Any]:
+    def _with_default(self, raw: dict[str, Any], node: int) -> dict[str, Any]:
         """The entry with what its kind's defaults add; a key of the entry replaces that of the defaults as a whole."""
         kind = raw.get(self._kind_key or "")
-        default = self._defaults.get(kind) if isinstance(kind, str) else None
-        if not isinstance(default, dict) or default.keys() <= raw.keys():
+        default, default_node = self._defaults.get(kind, ({}, 0)) if isinstance(kind, str) else ({}, 0)
+        if default.keys() <= raw.keys():
             return raw
         positions = self._findings.positions
-        marks = {key: mark for key, _, mark in positions.by_key(default)}
-        marks.update((key, mark) for key, _, mark in positions.by_key(raw))
+        nodes = {key: at for key, _, at in positions.by_key(default, default_node)}
+        nodes.update((key, at) for key, _, at in positions.by_key(raw, node))
         merged = {**default, **raw}
-        positions.record(merged, (marks[key] for key in merged))
+        positions.note(merged, (nodes[key] for key in merged))
         return merged
 
-    def _fields(self, raw: dict[str, Any], path: Path, mark: int) -> dict[str, Any]:
+    def _fields(self, raw: dict[str, Any], path: Path, node: int) -> dict[str, Any]:
         """The model's input for sections whose entries hold settings of kinds."""
         if self._section == "agents":
-            return {key: self._chosen(key, value, raw, path, mark) for key, value in raw.items()}
+            return {key: self._chosen(key, value, raw, path, node) for key, value in raw.items()}
         common = self._common
         fields = {key: value for key, value in raw.items() if key in common}
-        fields["settings"] = self._settings(raw, path, mark)
+        fields["settings"] = self._settings(raw, path, node)
         if "deliver_to" in fields and isinstance(fields["deliver_to"], list):
-            fields["deliver_to"] = list(self._destinations(fields["deliver_to"], path))
+            at = self._findings.positions.locate(raw, ("deliver_to",), node)
+            fields["deliver_to"] = list(self._destinations(fields["deliver_to"], path, at))
         return fields
 
-    def _chosen(self, key: str, value: Any, raw: dict[str, Any], path: Path, mark: int) -> Any:
+    def _chosen(self, key: str, value: Any, raw: dict[str, Any], path: Path, node: int) -> Any:
         if key not in _CHOICES:
             return value
-        at = self._findings.positions.locate(raw, (key,), mark)
+        at = self._findings.positions.locate(raw, (key,), node)
         return choose(value, _CHOICES[key], (*path, key), at, self._context)
 
-    def _destinations(self, items: list[Any], path: Path) -> Iterator[Any]:
-        marks = self._findings.positions.marks_of(items)
-        for index, (item, mark) in enumerate(zip(items, marks, strict=True)):
-            yield choose(item, Family.DESTINATION, (*path, "deliver_to", index), mark, self._context)
+    def _destinations(self, items: list[Any], path: Path, node: int) -> Iterator[Any]:
+        nodes = self._findings.positions.nodes_of(items, node)
+        for index, (item, at) in enumerate(zip(items, nodes, strict=True)):
+            yield choose(item, Family.DESTINATION, (*path, "deliver_to", index), at, self._context)
 
-    def _settings(self, raw: dict[str, Any], path: Path, mark: int) -> BaseModel | None:
+    def _settings(self, raw: dict[str, Any], path: Path, node: int) -> BaseModel | None:
         family, name = FAMILIES[self._section], raw.get("kind")
         if not isinstance(name, str):
             return None  # the model says that `kind` is missing or not text
         kind = self._context.registry.find(family, name)
         if kind is None:
-            at = self._findings.positions.locate(raw, ("kind",), mark)
+            at = self._findings.positions.locate(raw, ("kind",), node)
             known = self._context.registry.names(family)
             self._findings.add(at, (*path, "kind"), "is not a known kind", suggestion(name, known))
             return None
         own = {key: value for key, value in raw.items() if key not in self._common}
-        return validate_settings(kind, own, path, mark, self._context, written=raw, common=self._common)
+        return validate_settings(kind, own, path, node, self._context, written=raw, common=self._common)
 
-    def _translate(self, error: ValidationError, raw: Any, path: Path, mark: int) -> None:
+    def _translate(self, error: ValidationError, raw: Any, path: Path, node: int) -> None:
         """Errors about the entry's own name, which is no field of what is written, stand at the name."""
         if any(item["loc"] == ("name",) for item in error.errors(include_url=False, include_input=False)):
             remedy = "use up to 63 small letters, digits and inner hyphens"
-            self._findings.add(mark, path, "is not a name", remedy)
-        translate(error, self._model, raw, path=path, mark=mark, findings=self._findings, hidden=HIDDEN)
+            self._findings.add(node, path, "is not a name", remedy)
+        translate(error, self._model, raw, path=path, node=node, findings=self._findings, hidden=HIDDEN)
 
-    def _refuse_hidden(self, raw: dict[str, Any], path: Path, mark: int) -> None:
+    def _refuse_hidden(self, raw: dict[str, Any], path: Path, node: int) -> None:
         for key in sorted(HIDDEN & raw.keys()):
-            at = self._findings.positions.locate(raw, (key,), mark)
+            at = self._findings.positions.locate(raw, (key,), node)
             self._findings.add(at, (*path, key), "unknown key", suggestion(key, self._common))
 
-    def _check_manage(self, entry: Entry, raw: dict[str, Any], path: Path, mark: int) -> None:
+    def _check_manage(self, entry: Entry, raw: dict[str, Any], path: Path, node: int) -> None:
         """What exists already is not created: `existing` and `manage: own` exclude each other."""
         if entry.existing is not None and entry.manage is Manage.OWN:
-            at = self._findings.positions.locate(raw, ("existing",), mark)
+            at = self._findings.positions.locate(raw, ("existing",), node)
             remedy = "add `manage: observe`, `verify` or `rotate`, or remove `existing:`"
             self._findings.add(at, (*path, "existing"), "we would create this entry although it exists", remedy)
         elif entry.existing is None and self._section == "service_accounts":
-            at = self._findings.positions.locate(raw, ("manage",), mark)
+            at = self._findings.positions.locate(raw, ("manage",), node)
             remedy = "add `existing: {role_arn: ...}` (or whatever identifies it), or remove `manage:`"
             self._findings.add(
                 at, (*path, "manage"), "we do not create this entry, and it says not what exists", remedy
             )
 
-    def _check_targets(self, raw: dict[str, Any], path: Path, mark: int) -> None:
+    def _check_targets(self, raw: dict[str, Any], path: Path, node: int) -> None:
         known = self._context.registry.names(Family.ALLOWLIST_TARGET)
         for index, target in enumerate(raw["targets"]):
             if target not in known:
-                at = self._findings.positions.locate(raw, ("targets", index), mark)
+                at = self._findings.positions.locate(raw, ("targets", index), node)
                 self._findings.add(at, (*path, "targets", index), "is not a known target", suggestion(target, known))

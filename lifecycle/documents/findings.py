@@ -20,9 +20,9 @@ class Findings:
         self.positions = positions
         self.problems: list[Problem] = []
 
-    def add(self, mark: int, path: Path, message: str, remedy: str) -> None:
-        """Note a problem at a mark."""
-        self.add_at(self.positions.place(mark), path, message, remedy)
+    def add(self, node: int, path: Path, message: str, remedy: str) -> None:
+        """Note a problem at a node."""
+        self.add_at(self.positions.place(node), path, message, remedy)
 
     def add_at(self, place: Place, path: Path, message: str, remedy: str) -> None:
         """Note a problem at a place."""

@@ -33,7 +33,7 @@ def resolve(own: Folder, find_base: Callable[[str, int], Folder | None], finding
 
     Args:
         own: the environment's folder.
-        find_base: gives the folder that `extends:` names, written at a mark; None when there is none, the reason noted.
+        find_base: gives the folder that `extends:` names, written at a node; None when there is none, the reason noted.
         findings: where problems and positions go.
     """
     strings: dict[str, str] = {}
@@ -43,7 +43,7 @@ def resolve(own: Folder, find_base: Callable[[str, int], Folder | None], finding
         tree = _inherit(merge(base, findings, strings) if base else Tree(values={}, complete=False), tree, findings)
     elif "override" in tree.values:
         findings.add(
-            _mark(tree.values, "override", findings),
+            _node(tree.values, "override", findings),
             ("override",),
             "there is nothing to override: this environment extends none",
             "write the change where the entry is, or add `extends:`",
@@ -59,61 +59,61 @@ def find_extended(tree: Tree, find_base: Callable[[str, int], Folder | None], fi
     """The folder that a tree extends, if any."""
     if "extends" not in tree.values:
         return None
-    written, mark = tree.values["extends"], _mark(tree.values, "extends", findings)
+    written, node = tree.values["extends"], _node(tree.values, "extends", findings)
     if isinstance(written, str):
-        return find_base(written, mark)
-    findings.add(mark, ("extends",), "is not text", "write `extends: ../_base`")
+        return find_base(written, node)
+    findings.add(node, ("extends",), "is not text", "write `extends: ../_base`")
     return None
 
 
 def _inherit(base: Tree, own: Tree, findings: Findings) -> Tree:
-    values, marks = _inherited(base.values, findings)
-    for key, value, mark in findings.positions.by_key(own.values):
+    values, nodes = _inherited(base.values, findings)
+    for key, value, node in findings.positions.by_key(own.values):
         if key == "override":
             continue
         if key not in values or (key == "version" and values[key] == value):
-            values[key], marks[key] = value, mark
+            values[key], nodes[key] = value, node
         elif key in NAMED and isinstance(value, dict) and isinstance(values[key], dict):
             values[key] = _add_names(values[key], value, (key,), findings)
         else:
-            _refuse_second(mark, (key,), marks[key], findings)
-    findings.positions.record(values, (marks[key] for key in values))
+            _refuse_second(node, (key,), nodes[key], findings)
+    findings.positions.note(values, (nodes[key] for key in values))
     if isinstance(own.values.get("override"), dict):
         values = _override(values, base.values, own.values["override"], findings)
     elif "override" in own.values:
-        findings.add(_mark(own.values, "override", findings), ("override",), "is not a mapping", "write keys under it")
+        findings.add(_node(own.values, "override", findings), ("override",), "is not a mapping", "write keys under it")
     return Tree(values=values, complete=base.complete and own.complete)
 
 
 def _inherited(base: dict[str, Any], findings: Findings) -> tuple[dict[str, Any], dict[str, int]]:
-    """What may be inherited of a base, with the marks."""
+    """What may be inherited of a base, with the nodes."""
     values: dict[str, Any] = {}
-    marks: dict[str, int] = {}
-    for key, value, mark in findings.positions.by_key(base):
+    nodes: dict[str, int] = {}
+    for key, value, node in findings.positions.by_key(base):
         if key in _NOT_INHERITED:
             remedy = "bases have one level: move this into the environment"
-            findings.add(mark, (key,), "cannot stand in a folder that is extended", remedy)
+            findings.add(node, (key,), "cannot stand in a folder that is extended", remedy)
         else:
-            values[key], marks[key] = value, mark
-    return values, marks
+            values[key], nodes[key] = value, node
+    return values, nodes
 
 
 def _add_names(inherited: dict[str, Any], added: dict[str, Any], path: Path, findings: Findings) -> dict[str, Any]:
     positions = findings.positions
     joined = dict(inherited)
-    marks = {key: mark for key, _, mark in positions.by_key(inherited)}
-    for name, value, mark in positions.by_key(added):
+    nodes = {key: node for key, _, node in positions.by_key(inherited)}
+    for name, value, node in positions.by_key(added):
         if name in joined:
-            _refuse_second(mark, (*path, name), marks[name], findings)
+            _refuse_second(node, (*path, name), nodes[name], findings)
         else:
-            joined[name], marks[name] = value, mark
-    positions.record(joined, (marks[name] for name in joined))
+            joined[name], nodes[name] = value, node
+    positions.note(joined, (nodes[name] for name in joined))
     return joined
 
 
-def _refuse_second(mark: int, path: Path, first: int, findings: Findings) -> None:
+def _refuse_second(node: int, path: Path, first: int, findings: Findings) -> None:
     findings.add(
-        mark,
+        node,
         path,
         f"is inherited already, from {findings.positions.place(first)}",
         f"change it under `override: {{{path[0]}: ...}}`, or choose another name",
@@ -125,43 +125,46 @@ def _override(
 ) -> dict[str, Any]:
     """Apply the overrides whose target is inherited; refuse the others."""
     fitting: dict[str, Any] = {}
-    marks: dict[str, int] = {}
-    for key, change, mark in findings.positions.by_key(changes):
+    nodes: dict[str, int] = {}
+    for key, change, node in findings.positions.by_key(changes):
         if key not in base or key in _NOT_INHERITED or key == "version":
-            _refuse_stranger(mark, ("override", key), key, base.keys() - _NOT_INHERITED - {"version"}, findings)
+            _refuse_stranger(node, ("override", key), key, base.keys() - _NOT_INHERITED - {"version"}, findings)
             continue
         if key in NAMED and isinstance(change, dict) and isinstance(base[key], dict):
-            strangers = [(name, at) for name, _, at in findings.positions.by_key(change) if name not in base[key]]
+            strangers = [(name, at) for name, _, at in findings.positions.by_key(change, node) if name not in base[key]]
             for name, at in strangers:
                 _refuse_stranger(at, ("override", key, name), name, base[key], findings)
             if strangers:
                 continue
-        fitting[key], marks[key] = change, mark
-    findings.positions.record(fitting, marks.values())
-    return _overlay(values, fitting, ("override",), findings)
+        fitting[key], nodes[key] = change, node
+    findings.positions.note(fitting, nodes.values())
+    return _overlay((values, 0), (fitting, 0), ("override",), findings)
 
 
-def _refuse_stranger(mark: int, path: Path, word: str, allowed: Any, findings: Findings) -> None:
-    findings.add(mark, path, "is not inherited, so there is nothing to override", suggestion(word, allowed))
+def _refuse_stranger(node: int, path: Path, word: str, allowed: Any, findings: Findings) -> None:
+    findings.add(node, path, "is not inherited, so there is nothing to override", suggestion(word, allowed))
 
 
-def _overlay(inherited: dict[str, Any], change: dict[str, Any], path: Path, findings: Findings) -> dict[str, Any]:
+def _overlay(
+    inherited: tuple[dict[str, Any], int], change: tuple[dict[str, Any], int], path: Path, findings: Findings
+) -> dict[str, Any]:
+    """Merge a change into a mapping, each given with its node."""
     positions = findings.positions
-    result = dict(inherited)
-    marks = {key: mark for key, _, mark in positions.by_key(inherited)}
-    for key, value, mark in positions.by_key(change):
+    result = dict(inherited[0])
+    nodes = {key: node for key, _, node in positions.by_key(*inherited)}
+    for key, value, node in positions.by_key(*change):
         if value is None:
             if key not in result:
-                _refuse_stranger(mark, (*path, key), key, inherited, findings)
+                _refuse_stranger(node, (*path, key), key, inherited[0], findings)
             result.pop(key, None)
         elif isinstance(value, dict) and isinstance(result.get(key), dict):
             # The mapping stays where it was written; only what is replaced inside it has a new place.
-            result[key] = _overlay(result[key], value, (*path, key), findings)
+            result[key] = _overlay((result[key], nodes[key]), (value, node), (*path, key), findings)
         else:
-            result[key], marks[key] = value, mark
-    positions.record(result, (marks[key] for key in result))
+            result[key], nodes[key] = value, node
+    positions.note(result, (nodes[key] for key in result))
     return result
 
 
-def _mark(values: dict[str, Any], key: str, findings: Findings) -> int:
-    return findings.positions.mark(values, key) or 0
+def _node(values: dict[str, Any], key: str, findings: Findings) -> int:
+    return findings.positions.locate(values, (key,))

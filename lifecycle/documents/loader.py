@@ -10,7 +10,7 @@ from typing import Any
 
 from lifecycle.documents.constructor import Constructor
 from lifecycle.documents.findings import Findings
-from lifecycle.documents.positions import MAX_FILES
+from lifecycle.documents.positions import FILE_SHIFT, MAX_FILES
 from lifecycle.documents.secrets import refuse_secrets
 from lifecycle.domain.errors import ConfigurationError, Place
 from lifecycle.domain.spec import SECTIONS
@@ -83,7 +83,7 @@ def merge(folder: Folder, findings: Findings, strings: dict[str, str]) -> Tree:
     trees: list[dict[str, Any]] = []
     constructor = Constructor(findings, strings)
     for source in folder.sources:
-        base = len(findings.positions.files) << 48
+        base = len(findings.positions.files) << FILE_SHIFT
         tree = constructor.construct(source.text, source.name)
         refuse_secrets(tree, source.text, strings, base, findings)
         if tree is not None:
@@ -100,17 +100,17 @@ def _join(
     """Join mappings of several files; a key that two of them have is a problem that shows both places."""
     positions = findings.positions
     gathered: dict[str, list[Any]] = {}
-    marks: dict[str, int] = {}
+    nodes: dict[str, int] = {}
     for part in parts:
-        for key, value, mark in positions.by_key(part):  # type: ignore[arg-type] # a Mapping for variance; always a dict
-            first = marks.setdefault(key, mark)
+        for key, value, node in positions.by_key(part):  # type: ignore[arg-type] # a Mapping for variance; always a dict
+            first = nodes.setdefault(key, node)
             if key not in gathered:
                 gathered[key] = [value]
             elif depth == 2 and key in NAMED and all(isinstance(item, dict) for item in (*gathered[key], value)):
                 gathered[key].append(value)
             else:
                 findings.add(
-                    mark,
+                    node,
                     (*path, key),
                     f"is defined twice; the first is at {positions.place(first)}",
                     "keep one of the two, or rename one",
@@ -119,7 +119,7 @@ def _join(
         key: values[0] if len(values) == 1 else _join(values, (*path, key), findings, depth=1)
         for key, values in gathered.items()
     }
-    positions.record(joined, (marks[key] for key in joined))
+    positions.note(joined, (nodes[key] for key in joined))
     return joined
 
 

@@ -49,14 +49,14 @@ class Origins(Mapping[str, Place]):
                 findings = Findings(Positions())
                 values = resolve(self._own, lambda _written, _mark: self._base, findings).values
                 self._positions = findings.positions
-                self._marks = dict(self._walk(values, ""))
+                self._marks = dict(self._walk(values, "", 0))
                 self._marks = dict(self._inherited(values)) | self._marks
                 self._positions.forget_trees()
         return self._marks
 
     def _inherited(self, values: dict[str, Any]) -> Iterator[tuple[str, int]]:
         """What entries take from `defaults:` and from the top: the owner, and each key of their kind's defaults."""
-        owner = self._positions.mark(values, "owner")
+        owner = self._positions.locate(values, ("owner",)) if "owner" in values else None
         defaults = values.get("defaults", {})
         for section in SECTIONS:
             for name, entry in values.get(section, {}).items():
@@ -64,17 +64,20 @@ class Origins(Mapping[str, Place]):
                     yield f"{section}.{name}.owner", owner
                 kind = entry.get(KIND_KEYS.get(section, ""))
                 fields = defaults.get(section, {}).get(kind, {})
-                for key, value, mark in self._positions.by_key(fields):
+                at = self._positions.locate(values, ("defaults", section, kind))
+                for key, value, node in self._positions.by_key(fields, at):
                     if key not in entry:
-                        yield f"{section}.{name}.{key}", mark
-                        yield from self._walk(value, f"{section}.{name}.{key}.")
+                        yield f"{section}.{name}.{key}", node
+                        yield from self._walk(value, f"{section}.{name}.{key}.", node)
 
-    def _walk(self, value: Any, prefix: str) -> Iterator[tuple[str, int]]:
+    def _walk(self, value: Any, prefix: str, node: int) -> Iterator[tuple[str, int]]:
         if isinstance(value, dict):
-            for key, item, mark in self._positions.by_key(value):
-                yield f"{prefix}{key}", mark
-                yield from self._walk(item, f"{prefix}{key}.")
+            for key, item, at in self._positions.by_key(value, node):
+                yield f"{prefix}{key}", at
+                if isinstance(item, dict | list):
+                    yield from self._walk(item, f"{prefix}{key}.", at)
         elif isinstance(value, list):
-            for index, (item, mark) in enumerate(zip(value, self._positions.marks_of(value), strict=True)):
-                yield f"{prefix}{index}", mark
-                yield from self._walk(item, f"{prefix}{index}.")
+            for index, (item, at) in enumerate(zip(value, self._positions.nodes_of(value, node), strict=True)):
+                yield f"{prefix}{index}", at
+                if isinstance(item, dict | list):
+                    yield from self._walk(item, f"{prefix}{index}.", at)

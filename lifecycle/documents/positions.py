@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 from lifecycle.domain.errors import Place
@@ -14,70 +13,95 @@ LINE_SHIFT = 24
 FILE_SHIFT = 48
 _PART = (1 << 24) - 1
 MAX_FILES = 1 << 16
+# Instead of a node, where the nodes of a container are known to be noted.
+NOTED = -1
 
 Path = tuple[str | int, ...]
 
 
 class Positions:
-    """The side table of one load: container -> marks of its keys or items, in their order.
+    """The side table of one load: a mark per key and item, in document order.
 
-    Containers are known by identity, so every tree must outlive the table; whoever makes a new container from old
-    ones records its marks again. Plain dicts and lists stay plain: no node wrapper is paid for.
+    A *node* is the number of a mark. The keys or items of a value follow the node of the value itself, each before
+    what it holds; so whoever holds a value and its node can find the place of everything inside, and plain dicts and
+    lists stay plain: no wrapper and no entry per container is paid for. A container that was put together later, or
+    is so large that counting would be slow, has its nodes noted.
     """
 
-    __slots__ = ("_kept", "files", "marks", "starts")
+    __slots__ = ("_kept", "_noted", "files", "marks")
 
     def __init__(self) -> None:
         self.files: list[str] = []
         self.marks = array("Q")
-        self.starts: dict[int, int] = {}
-        self._kept: list[object] = []
+        self._noted: dict[int, Sequence[int]] = {}
+        self._kept: dict[int, object] = {}
 
     def add_file(self, name: str) -> int:
         """Register a file and return the base that its marks are added to."""
         self.files.append(name)
-        return (len(self.files) - 1) << FILE_SHIFT
+        base = (len(self.files) - 1) << FILE_SHIFT
+        # The document as a whole is a node too; node 0 is the beginning of the first file.
+        self.marks.append(base)
+        return base
 
-    def keep(self, tree: object) -> None:
-        """Hold a tree for as long as this table lives, so that no identity is used twice."""
-        self._kept.append(tree)
+    def note(self, container: Any, nodes: Iterable[int]) -> None:
+        """Remember the nodes of a container whose keys or items do not simply follow its own node."""
+        # Containers are known by identity: this one must not make room for another of the same identity.
+        self._kept[id(container)] = container
+        self._noted[id(container)] = array("Q", nodes)
+
+    def forget(self, container: Any) -> None:
+        """Give back what `note` took, once nobody asks any more."""
+        self._noted.pop(id(container), None)
+        self._kept.pop(id(container), None)
 
     def forget_trees(self) -> None:
-        """Give the trees back once every mark that matters was read; only `place` may be called afterwards."""
+        """Give all trees back; only `place` may be called afterwards."""
+        self._noted.clear()
         self._kept.clear()
-        self.starts.clear()
-        self.marks = array("Q")
 
-    def record(self, container: Any, marks: Iterable[int]) -> None:
-        """Note the marks of a container that was made after parsing."""
-        self.starts[id(container)] = len(self.marks)
-        self.marks.extend(marks)
-        self._kept.append(container)
+    def nodes_of(self, container: Any, node: int) -> Sequence[int]:
+        """The node of each key or item.
 
-    def marks_of(self, container: Any) -> Sequence[int]:
-        """The marks of a container's keys or items, in their order; empty when it has none."""
-        start = self.starts.get(id(container))
-        return () if start is None else self.marks[start : start + len(container)]
+        Args:
+            container: a dict or list.
+            node: its own node; without meaning when the container's nodes were noted.
+        """
+        noted = self._noted.get(id(container))
+        if noted is not None:
+            return noted
+        if node == NOTED and container:
+            raise LookupError("the nodes of this container were never noted: a bug in lifecycle.documents")
+        nodes = []
+        node += 1
+        for value in container.values() if isinstance(container, dict) else container:
+            nodes.append(node)
+            node += 1 + _size(value)
+        return nodes
 
-    def mark(self, container: Any, step: str | int) -> int | None:
-        """The mark of one key or item, or None when it is not there or was never written."""
-        start = self.starts.get(id(container))
-        if start is None:
-            return None
-        if isinstance(container, dict):
-            index = next((number for number, key in enumerate(container) if key == step), None)
-        else:
-            index = step if isinstance(step, int) and 0 <= step < len(container) else None
-        return None if index is None else self.marks[start + index]
+    def by_key(self, container: dict[str, Any], node: int = NOTED) -> Iterator[tuple[str, Any, int]]:
+        """Key, value and node of every entry of a mapping (see `nodes_of`)."""
+        for (key, value), at in zip(container.items(), self.nodes_of(container, node), strict=True):
+            yield key, value, at
 
-    def by_key(self, container: dict[str, Any]) -> Iterator[tuple[str, Any, int]]:
-        """Key, value and mark of every entry of a mapping."""
-        start = self.starts.get(id(container))
-        marks: Iterable[int] = () if start is None else islice(self.marks, start, start + len(container))
-        for (key, value), mark in zip(container.items(), marks, strict=True):
-            yield key, value, mark
+    def locate(self, container: Any, path: Path, node: int = 0) -> int:
+        """The node of the deepest step of a path that was written, from a container and its node."""
+        for step in path:
+            if isinstance(container, dict) and step in container:
+                index = list(container).index(step)
+            elif isinstance(container, list) and isinstance(step, int) and step < len(container):
+                index = step
+            else:
+                break
+            node = self.nodes_of(container, node)[index]
+            container = container[step]
+        return node
 
-    def place(self, mark: int) -> Place:
+    def place(self, node: int) -> Place:
+        """Where a node stands, as people read it."""
+        return self.unpack(self.marks[node])
+
+    def unpack(self, mark: int) -> Place:
         """A mark as people read it."""
         return Place(
             file=self.files[mark >> FILE_SHIFT],
@@ -85,12 +109,11 @@ class Positions:
             column=(mark & _PART) + 1,
         )
 
-    def locate(self, tree: Any, path: Path, start: int) -> int:
-        """The mark of the deepest step of a path that was written, from a container that stands at `start`."""
-        found = start
-        for step in path:
-            mark = self.mark(tree, step) if isinstance(tree, dict | list) else None
-            if mark is None:
-                break
-            found, tree = mark, tree[step]
-        return found
+
+def _size(value: Any) -> int:
+    """How many marks a value holds inside."""
+    if isinstance(value, dict):
+        return len(value) + sum(_size(item) for item in value.values() if isinstance(item, dict | list))
+    if isinstance(value, list):
+        return len(value) + sum(_size(item) for item in value if isinstance(item, dict | list))
+    return 0

@@ -45,17 +45,17 @@ class ReferenceChecker:
         }
         self._context = context
 
-    def check(self, section: str, name: str, raw: Mapping[str, Any], mark: int) -> None:
+    def check(self, section: str, name: str, raw: Mapping[str, Any], node: int) -> None:
         """Note each reference of one entry that leads nowhere."""
         findings = self._context.findings
         for path, target, wanted in self._references(section, raw):
             if isinstance(target, str) and target not in self._defined[wanted]:
-                at = findings.positions.locate(raw, path, mark)
+                at = findings.positions.locate(raw, path, node)
                 message = f"{shown(target)} is not defined in `{wanted}`"
                 findings.add(at, (section, name, *path), message, suggestion(target, self._defined[wanted]))
         old = raw.get("renamed_from")
         if isinstance(old, str) and old in self._defined[section]:
-            at = findings.positions.locate(raw, ("renamed_from",), mark)
+            at = findings.positions.locate(raw, ("renamed_from",), node)
             message = f"{shown(old)} still is an entry of its own"
             findings.add(at, (section, name, "renamed_from"), message, "remove the old entry, or `renamed_from:`")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from lifecycle.documents.findings import Findings
 from lifecycle.documents.positions import LINE_SHIFT, Path
-from lifecycle.documents.secret_shapes import KNOWN, is_random, is_telling, known_format
+from lifecycle.documents.secret_shapes import is_random, is_telling, known_format, known_formats
 
 _REMEDY = (
     "take it out of the file and out of the Git history, rotate it, and name the entry of the secret store instead; "
@@ -24,13 +24,13 @@ def refuse_secrets(tree: Any, text: str, keys: dict[str, str], base: int, findin
         tree: what the document holds; None when it could not be read.
         text: its content.
         keys: every distinct key of the load.
-        base: what its marks start from.
+        base: what its marks are added to.
         findings: where problems go.
     """
-    hits = [(label, match.start()) for label, pattern in KNOWN for match in pattern.finditer(text)]
+    hits = known_formats(text)
     before = len(findings.problems)
     if tree is not None and (hits or "\\" in text or any(map(is_telling, keys))):
-        _walk(tree, (), base, findings, telling=False)
+        _walk(tree, (), 0, findings, telling=False)
     if len(findings.problems) - before >= len(hits):
         return
     told = {problem.place.line for problem in findings.problems[before:]}
@@ -38,22 +38,23 @@ def refuse_secrets(tree: Any, text: str, keys: dict[str, str], base: int, findin
         line = text.count("\n", 0, offset)
         if line + 1 not in told:
             column = offset - (text.rfind("\n", 0, offset) + 1)
-            findings.add(base + (line << LINE_SHIFT) + column, (), f"the text here looks like {label}", _REMEDY)
+            place = findings.positions.unpack(base + (line << LINE_SHIFT) + column)
+            findings.add_at(place, (), f"the text here looks like {label}", _REMEDY)
 
 
-def _walk(value: Any, path: Path, mark: int, findings: Findings, *, telling: bool) -> None:
+def _walk(value: Any, path: Path, node: int, findings: Findings, *, telling: bool) -> None:
     if isinstance(value, str):
         label = known_format(value) or ("a secret" if telling and is_random(value, prompted=True) else None)
         if label is not None:
-            findings.add(mark, path, f"the value looks like {label}", _REMEDY)
+            findings.add(node, path, f"the value looks like {label}", _REMEDY)
     elif isinstance(value, dict):
-        for key, item, place in findings.positions.by_key(value):
+        for key, item, at in findings.positions.by_key(value, node):
             label = known_format(key)
             if label is not None:
-                findings.add(place, path, f"a key looks like {label}", _REMEDY)
+                findings.add(at, path, f"a key looks like {label}", _REMEDY)
             # `vars: {db_password: {value: ...}}`: the name of the variable tells.
             tells = is_telling(key) or (telling and key in {"value", "default"})
-            _walk(item, (*path, key), place, findings, telling=tells)
+            _walk(item, (*path, key), at, findings, telling=tells)
     elif isinstance(value, list):
-        for index, (item, place) in enumerate(zip(value, findings.positions.marks_of(value), strict=True)):
-            _walk(item, (*path, index), place, findings, telling=telling)
+        for index, (item, at) in enumerate(zip(value, findings.positions.nodes_of(value, node), strict=True)):
+            _walk(item, (*path, index), at, findings, telling=telling)

@@ -41,7 +41,7 @@ def translate(
     raw: Any,
     *,
     path: Path,
-    mark: int,
+    node: int,
     findings: Findings,
     extra: Sequence[str] = (),
     hidden: frozenset[str] = frozenset(),
@@ -54,7 +54,7 @@ def translate(
         model: the model that was validated.
         raw: the value as written.
         path: its key path.
-        mark: where its key stands.
+        node: where its key stands.
         findings: where problems go.
         extra: further keys that are allowed beside the model's own (of another model that shares the mapping).
         hidden: fields of the model that are not written by people.
@@ -65,7 +65,7 @@ def translate(
             continue
         written, value = _follow(raw, item["loc"])
         message, remedy, step = _words(item, model, written, value, extra=extra, hidden=hidden)
-        at = findings.positions.locate(raw, written, mark)
+        at = findings.positions.locate(raw, written, node)
         findings.add(at, (*path, *written, *step), message, remedy)
 
 

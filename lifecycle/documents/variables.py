@@ -31,77 +31,83 @@ def substitute(values: dict[str, Any], findings: Findings) -> dict[str, Any]:
     known = declared(values, findings)
     positions = findings.positions
     result: dict[str, Any] = {}
-    marks: list[int] = []
-    for key, value, mark in positions.by_key(values):
-        result[key] = value if key in _CONSTANT else _replace(value, known, (key,), mark, findings)
-        marks.append(mark)
-    positions.record(result, marks)
+    nodes: list[int] = []
+    for key, value, node in positions.by_key(values):
+        result[key] = value if key in _CONSTANT else _replace(value, known, (key,), node, findings)
+        nodes.append(node)
+    positions.note(result, nodes)
     return result
 
 
 def declared(values: dict[str, Any], findings: Findings) -> dict[str, Any]:
     """The value of every variable that is declared correctly; problems with the others are noted."""
     known: dict[str, Any] = {}
+    positions = findings.positions
     variables = values.get("vars", {})
     if not isinstance(variables, dict):
-        mark = findings.positions.mark(values, "vars") or 0
-        findings.add(mark, ("vars",), "is not a mapping", "write `vars: {NAME: {type: string, value: ...}}`")
-    for name, declaration, mark in findings.positions.by_key(variables) if isinstance(variables, dict) else ():
+        node = positions.locate(values, ("vars",))
+        findings.add(node, ("vars",), "is not a mapping", "write `vars: {NAME: {type: string, value: ...}}`")
+    for name, declaration, node in findings.positions.by_key(variables) if isinstance(variables, dict) else ():
         path = ("vars", name)
         if not _NAME.fullmatch(name):
-            findings.add(mark, path, "is not a name for a variable", "use small letters, digits and `_`")
+            findings.add(node, path, "is not a name for a variable", "use small letters, digits and `_`")
         elif not isinstance(declaration, dict):
-            findings.add(mark, path, "is not a declaration", "write `{type: string, value: ...}`")
-        elif _declaration_fits(declaration, path, mark, findings):
-            known[name] = declaration["value"]
+            findings.add(node, path, "is not a declaration", "write `{type: string, value: ...}`")
+        elif _declaration_fits(declaration, path, node, findings):
+            value = known[name] = declaration["value"]
+            if isinstance(value, list):
+                # It may come to stand anywhere: its items do not follow the node of the place of use.
+                positions.note(value, positions.nodes_of(value, positions.locate(declaration, ("value",), node)))
     return known
 
 
-def _declaration_fits(declaration: dict[str, Any], path: Path, mark: int, findings: Findings) -> bool:
+def _declaration_fits(declaration: dict[str, Any], path: Path, node: int, findings: Findings) -> bool:
     before = len(findings.problems)
-    for key, _, at in findings.positions.by_key(declaration):
+    for key, _, at in findings.positions.by_key(declaration, node):
         if key not in _FIELDS:
             findings.add(at, (*path, key), "unknown key", suggestion(key, _FIELDS))
     types = _TYPES.get(str(declaration.get("type")))
     if types is None:
-        at = findings.positions.locate(declaration, ("type",), mark)
+        at = findings.positions.locate(declaration, ("type",), node)
         findings.add(at, (*path, "type"), "is not a type of variables", suggestion(declaration.get("type"), _TYPES))
     elif declaration.get("value") is None:
         remedy = f"write `value:` here, or `override: {{vars: {{{path[-1]}: {{value: ...}}}}}}` in the environment"
-        findings.add(mark, path, "has no value", remedy)
+        findings.add(node, path, "has no value", remedy)
     elif not isinstance(declaration["value"], types) or (bool not in types and isinstance(declaration["value"], bool)):
-        at = findings.positions.locate(declaration, ("value",), mark)
+        at = findings.positions.locate(declaration, ("value",), node)
         message = f"{shown(declaration['value'])} is not of type {declaration['type']}"
         findings.add(at, (*path, "value"), message, "change the value or its `type:`")
     return len(findings.problems) == before
 
 
-def _replace(value: Any, known: dict[str, Any], path: Path, mark: int, findings: Findings) -> Any:
+def _replace(value: Any, known: dict[str, Any], path: Path, node: int, findings: Findings) -> Any:
     if isinstance(value, str):
-        return _replace_in_text(value, known, path, mark, findings) if "${var." in value else value
+        return _replace_in_text(value, known, path, node, findings) if "${var." in value else value
     positions = findings.positions
     if isinstance(value, dict):
-        changed = {key: _replace(item, known, (*path, key), at, findings) for key, item, at in positions.by_key(value)}
+        changed = {
+            key: _replace(item, known, (*path, key), at, findings) for key, item, at in positions.by_key(value, node)
+        }
         if all(new is old for new, old in zip(changed.values(), value.values(), strict=True)):
             return value
-        positions.record(changed, positions.marks_of(value))
+        positions.note(changed, positions.nodes_of(value, node))
         return changed
     if isinstance(value, list):
-        marks = positions.marks_of(value)
+        nodes = positions.nodes_of(value, node)
         items = [
             _replace(item, known, (*path, index), at, findings)
-            for index, (item, at) in enumerate(zip(value, marks, strict=True))
+            for index, (item, at) in enumerate(zip(value, nodes, strict=True))
         ]
         if all(new is old for new, old in zip(items, value, strict=True)):
             return value
-        positions.record(items, marks)
+        positions.note(items, nodes)
         return items
     return value
 
 
-def _replace_in_text(text: str, known: dict[str, Any], path: Path, mark: int, findings: Findings) -> Any:
+def _replace_in_text(text: str, known: dict[str, Any], path: Path, node: int, findings: Findings) -> Any:
     def problem(message: str, remedy: str) -> str:
-        findings.add(mark, path, message, remedy)
+        findings.add(node, path, message, remedy)
         return ""
 
     whole = _USE.fullmatch(text)
