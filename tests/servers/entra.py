@@ -4,6 +4,7 @@ It has no AADSTS codes: an expired secret, a deleted application and missing con
 """
 
 import base64
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -73,7 +74,8 @@ class EntraAuthority:
     def _register(self, metadata: dict[str, Any]) -> dict[str, Any]:
         body = {"grant_types": ["client_credentials"], "response_types": [], "redirect_uris": [], "scope": SCOPE}
         headers = {"Authorization": f"Bearer {self.initial_access_token}"}
-        with httpx.Client(verify=str(self.ca_file), trust_env=False) as client:
+        trust = ssl.create_default_context(cafile=str(self.ca_file))
+        with httpx.Client(verify=trust, trust_env=False) as client:
             answer = client.post(f"{self.authority}/reg", json={**body, **metadata}, headers=headers)
         made: dict[str, Any] = answer.raise_for_status().json()
         return made
