@@ -144,29 +144,27 @@ class OAuthClientSecretIssuer:
         """Ask for a new secret. Which one it replaces, and for whom, is written down before."""
         notes, registration = self._read(principal)
         replaced = self._current_id(registration, notes) or (self.identify(previous) if previous else NO_ID)
+        if notes.replacing and registration.client_secret is None:
+            raise RemoteServiceError(
+                f"an update of OAuth client {principal} was sent and its answer lost, and the server shows no secret",
+                remedy="replace the secret at the server, store it, then `lifecycle rotate adopt`",
+            )
         living = self._previous(replaced, registration, notes)
-        if living is not None and not (self._end_initial and living.id == notes.initial):
+        if living is not None and not self._may_end(living, notes):
             raise SlotOccupiedError(
                 f"OAuth client {principal} has a replaced secret that lives until {living.expires}, "
                 "and a new one would end it at once",
                 remedy="run again then; `end_initial_secret: true` allows it for the secret of its registration",
             )
         initial = notes.initial or (NO_ID if notes.current else replaced)
-        notes = replace(
-            notes,
-            current=NO_ID,
-            previous=replaced,
-            initial=initial,
-            previous_until=None,
-            minted_at=None,
-            marker=marker,
-        )
+        notes = replace(notes, initial=initial, replacing=replaced, owed_marker=marker)
         self._kept.save(notes.value())
         updated = self._client.update_registration(registration)
         now = self._clock()
         secret = _issued(updated, registration, principal)
         value = self._value(principal, secret)
         until = _moment(updated.previous_expires) or now + self._overlap
+        notes = replace(notes, previous=replaced, marker=marker)
         self._remember(_after(notes, updated, current=self.identify(value), previous_until=until, minted_at=now))
         return Minted(credential=ProviderCredential(id=self.identify(value), created=now, marker=marker), value=value)
 
@@ -196,7 +194,7 @@ class OAuthClientSecretIssuer:
             self._end_previous(principal, notes, registration, previous)
         elif current != credential_id:
             raise NotFoundError(f"OAuth client {principal} has no secret {credential_id}", remedy="nothing to do")
-        elif previous is not None:
+        elif previous is not None and not self._may_end(previous, notes):
             raise RemoteServiceError(
                 f"the current secret of OAuth client {principal} cannot be revoked while the one before it lives",
                 remedy=f"let consumers go back to the one before, which lives until {previous.expires}",
@@ -233,11 +231,16 @@ class OAuthClientSecretIssuer:
         secret = _issued(updated, registration, principal)
         unkept, now = self.identify(self._value(principal, secret)), self._clock()
         until = _moment(updated.previous_expires) or now + self._overlap
-        notes = _after(replace(notes, previous=current, marker=""), updated, current=unkept, previous_until=until)
+        notes = replace(notes, previous=current, unkept=unkept, marker="")
+        notes = _after(notes, updated, current=unkept, previous_until=until)
         self._remember(notes)
         left = self._previous(unkept, updated, notes)
         if left is not None:
             self._end_previous(principal, notes, updated, left)
+
+    def _may_end(self, living: ProviderCredential, notes: RegistrationNotes) -> bool:
+        """Whether a mint may end this replaced secret: nobody ever had it, or the spec says so of the initial one."""
+        return living.id == notes.unkept or (self._end_initial and living.id == notes.initial)
 
     def _read(self, principal: str) -> tuple[RegistrationNotes, Registration]:
         """Our notes and the registration as it is now."""
@@ -274,31 +277,34 @@ class OAuthClientSecretIssuer:
         return {"client_id": SecretText(principal), "client_secret": secret}
 
     def _current_id(self, registration: Registration, notes: RegistrationNotes) -> CredentialId:
+        """The current secret; where the server does not show it, the newest of which we know that it lives."""
         if registration.client_secret is None:
-            return notes.current
+            return notes.replacing or notes.current
         return self.identify(self._value(registration.client_id, registration.client_secret))
 
     def _current(self, current: CredentialId, notes: RegistrationNotes) -> ProviderCredential:
-        # Ours when it is what our last update gave, or when the answer of our update is still owed: only the holder of
-        # the registration access token can have changed the secret.
-        ours = current == notes.current or (not notes.current and current != notes.previous)
-        return ProviderCredential(
-            id=current,
-            created=notes.minted_at if current == notes.current else None,
-            marker=notes.marker if ours else "",
-        )
+        if current == notes.current:
+            return ProviderCredential(id=current, created=notes.minted_at, marker=notes.marker)
+        # Only a holder of the registration access token can have changed the secret: it is what our update asked for.
+        return ProviderCredential(id=current, marker=notes.owed_marker if _landed(current, notes) else "")
 
     def _previous(
         self, current: CredentialId, registration: Registration, notes: RegistrationNotes
     ) -> ProviderCredential | None:
-        shown = _moment(registration.previous_expires)
-        expires = shown or notes.previous_until
-        if expires is None and not notes.current and notes.previous not in (NO_ID, current):
-            expires = self._clock() + self._overlap  # an update whose answer is owed did land: the old one may live
-        if expires is None or expires <= self._clock():
+        """The replaced secret while it lives."""
+        now, landed = self._clock(), _landed(current, notes)
+        expires = _moment(registration.previous_expires)
+        if expires is None:
+            expires = now + self._overlap if landed else notes.previous_until
+        if expires is None or expires <= now:
             return None
-        known = notes.previous if notes.previous != current else NO_ID
+        known = notes.replacing if landed else (notes.previous if current == notes.current else NO_ID)
         return ProviderCredential(id=known or CredentialId("replaced by somebody else"), expires=expires)
+
+
+def _landed(current: CredentialId, notes: RegistrationNotes) -> bool:
+    """Whether an update whose answer is owed has taken effect."""
+    return notes.replacing not in (NO_ID, current)
 
 
 def _after(
@@ -316,6 +322,8 @@ def _after(
         current=current,
         previous_until=previous_until,
         minted_at=minted_at,
+        replacing=NO_ID,
+        owed_marker="",
     )
 
 

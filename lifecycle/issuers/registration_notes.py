@@ -14,6 +14,8 @@ from lifecycle.domain.credential import CredentialId
 from lifecycle.domain.secret import SecretText, SecretValue, secret_value
 
 NO_ID = CredentialId("")
+_IDS = ("current", "previous", "initial", "unkept", "replacing")
+_TIMES = ("minted_at", "previous_until")
 
 
 class KeptRegistration(Protocol):
@@ -35,22 +37,28 @@ class RegistrationNotes:
     Attributes:
         token: the registration access token.
         uri: where the registration is managed.
-        current: the secret that our last update gave; empty while the answer of an update is owed.
-        previous: the one that it replaced, or that the owed update replaces.
+        current: the secret that our last answered update gave.
+        marker: of the operation that asked for it.
+        minted_at: when it was made.
+        previous: the one that it replaced.
+        previous_until: until when that one lives.
         initial: the one that the client was registered with.
-        previous_until: until when the replaced one lives.
-        minted_at: when the current one was made.
-        marker: of the operation that asked for the newest secret.
+        unkept: the one that a retirement left, which nobody has.
+        replacing: the one that an update replaces whose answer is owed; empty when none is.
+        owed_marker: of the operation that sent that update.
     """
 
     token: SecretText
     uri: str
     current: CredentialId = NO_ID
-    previous: CredentialId = NO_ID
-    initial: CredentialId = NO_ID
-    previous_until: datetime | None = None
-    minted_at: datetime | None = None
     marker: str = ""
+    minted_at: datetime | None = None
+    previous: CredentialId = NO_ID
+    previous_until: datetime | None = None
+    initial: CredentialId = NO_ID
+    unkept: CredentialId = NO_ID
+    replacing: CredentialId = NO_ID
+    owed_marker: str = ""
 
     @classmethod
     def parse(cls, value: SecretValue) -> RegistrationNotes:
@@ -59,25 +67,18 @@ class RegistrationNotes:
         return cls(
             token=value["registration_access_token"],
             uri=plain.get("registration_client_uri", ""),
-            current=CredentialId(plain.get("current", "")),
-            previous=CredentialId(plain.get("previous", "")),
-            initial=CredentialId(plain.get("initial", "")),
-            previous_until=_time(plain.get("previous_until", "")),
             minted_at=_time(plain.get("minted_at", "")),
+            previous_until=_time(plain.get("previous_until", "")),
             marker=plain.get("marker", ""),
+            owed_marker=plain.get("owed_marker", ""),
+            **{name: CredentialId(plain.get(name, "")) for name in _IDS},
         )
 
     def value(self) -> SecretValue:
         """As it is kept."""
-        plain = {
-            "registration_client_uri": self.uri,
-            "current": self.current,
-            "previous": self.previous,
-            "initial": self.initial,
-            "previous_until": self.previous_until.isoformat() if self.previous_until else "",
-            "minted_at": self.minted_at.isoformat() if self.minted_at else "",
-            "marker": self.marker,
-        }
+        plain = {name: str(getattr(self, name)) for name in (*_IDS, "marker", "owed_marker")}
+        plain |= {name: moment.isoformat() for name in _TIMES if (moment := getattr(self, name)) is not None}
+        plain["registration_client_uri"] = self.uri
         kept = secret_value({name: text for name, text in plain.items() if text})
         return {**kept, "registration_access_token": self.token}
 

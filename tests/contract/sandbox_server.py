@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 from lifecycle.clients.aws import AwsClients, AwsConnection
 from lifecycle.domain.secret import SecretText
 from lifecycle.sandbox.bootstrap_file import SandboxBootstrap, create_bootstrap
@@ -35,6 +37,19 @@ class Double:
                 secret_access_key=secret_access_key or admin.secret_access_key,
             )
         )
+
+    def fault(self, **fault: object) -> None:
+        """Inject a fault, in the words of `lifecycle.sandbox.control`."""
+        self._faults("POST", fault)
+
+    def clear_faults(self) -> None:
+        """Remove them all."""
+        self._faults("DELETE", None)
+
+    def _faults(self, method: str, fault: object) -> None:
+        headers = {"X-Control-Token": self.bootstrap.control_token.get_secret_value()}
+        with httpx.Client(trust_env=False) as client:
+            client.request(method, f"{self.url}/__control__/faults", json=fault, headers=headers).raise_for_status()
 
 
 @contextmanager

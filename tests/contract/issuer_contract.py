@@ -1,0 +1,143 @@
+"""What every minting issuer does. A test module subclasses `IssuerContract` and gives it a `bench`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from lifecycle.domain.credential import CredentialId, Minted, NotReported
+from lifecycle.domain.errors import AuthenticationError, NotFoundError, RemoteServiceError, UnreachableError
+from lifecycle.domain.ports import MintingIssuer
+from lifecycle.domain.secret import SecretValue
+
+MARKER = "lifecycle:test/credential:op-1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerBench:
+    """An issuer with a principal of its own.
+
+    Attributes:
+        issuer: under test.
+        principal: whose credentials.
+        works: logs in at the target with a value.
+        unreachable: the same issuer, its server's port closed.
+        refused: the same issuer, its own login refused.
+    """
+
+    issuer: MintingIssuer
+    principal: str
+    works: Callable[[SecretValue], bool]
+    unreachable: MintingIssuer
+    refused: MintingIssuer
+
+    def mint(self, marker: str = MARKER, previous: SecretValue | None = None) -> Minted:
+        """Mint one."""
+        return self.issuer.mint(self.principal, marker, previous)
+
+    def ids(self) -> frozenset[CredentialId]:
+        """What is listed."""
+        return self.issuer.list(self.principal).ids()
+
+
+class IssuerContract:
+    """The suite."""
+
+    def test_minted_credential_is_listed_and_works(self, bench: IssuerBench) -> None:
+        before = bench.ids()
+        minted = bench.mint()
+        assert bench.ids() - before == {minted.credential.id}
+        assert bench.issuer.identify(minted.value) == minted.credential.id
+        assert bench.works(minted.value)
+
+    def test_marker_is_listed_where_the_issuer_stamps(self, bench: IssuerBench) -> None:
+        minted = bench.mint()
+        listed = bench.issuer.list(bench.principal).find(minted.credential.id)
+        assert listed is not None
+        assert listed.marker == (MARKER if bench.issuer.traits.stamp else "")
+
+    def test_values_never_show(self, bench: IssuerBench) -> None:
+        minted = bench.mint()
+        shown = repr(minted) + str(bench.issuer.list(bench.principal))
+        secret = [text.get_secret_value() for name, text in minted.value.items() if "id" not in name]
+        assert secret
+        assert not any(text in shown for text in secret)
+
+    def test_two_live_side_by_side(self, bench: IssuerBench) -> None:
+        first = bench.mint()
+        self.settle_initial(bench)
+        second = bench.mint("lifecycle:test/credential:op-2", first.value)
+        assert {first.credential.id, second.credential.id} <= bench.ids()
+        assert bench.works(first.value)
+        assert bench.works(second.value)
+
+    def test_revoked_credential_is_gone_and_refused(self, bench: IssuerBench) -> None:
+        first = bench.mint()
+        self.settle_initial(bench)
+        second = bench.mint("lifecycle:test/credential:op-2", first.value)
+        bench.issuer.revoke(bench.principal, first.credential.id)
+        assert first.credential.id not in bench.ids()
+        assert not bench.works(first.value)
+        assert bench.works(second.value)
+        with pytest.raises(NotFoundError):
+            bench.issuer.revoke(bench.principal, first.credential.id)
+
+    def test_last_credential_can_be_retired(self, bench: IssuerBench) -> None:
+        minted = bench.mint()
+        self.settle_initial(bench)
+        bench.issuer.revoke(bench.principal, minted.credential.id)
+        assert minted.credential.id not in bench.ids()
+        assert not bench.works(minted.value)
+
+    def test_rotation_can_follow_a_retirement(self, bench: IssuerBench) -> None:
+        first = bench.mint()
+        self.settle_initial(bench)
+        bench.issuer.revoke(bench.principal, first.credential.id)
+        second = bench.mint("lifecycle:test/credential:op-2")
+        assert bench.works(second.value)
+        assert second.credential.id in bench.ids()
+
+    def test_soft_off_as_declared(self, bench: IssuerBench) -> None:
+        minted = bench.mint()
+        if not bench.issuer.traits.soft_off:
+            with pytest.raises(RemoteServiceError):
+                bench.issuer.set_enabled(bench.principal, minted.credential.id, False)
+            assert bench.works(minted.value)
+            return
+        for enabled in (False, False, True, True):
+            bench.issuer.set_enabled(bench.principal, minted.credential.id, enabled)
+            listed = bench.issuer.list(bench.principal).find(minted.credential.id)
+            assert listed is not None
+            assert listed.enabled is enabled
+            assert bench.works(minted.value) is enabled
+
+    def test_last_use_is_evidence_or_unknown(self, bench: IssuerBench) -> None:
+        minted = bench.mint()
+        unused = bench.issuer.last_used(bench.principal, minted.credential.id)
+        expected = NotReported.NEVER if bench.issuer.traits.last_used else NotReported.UNKNOWN
+        assert unused is expected
+
+    def test_read_back_as_declared(self, bench: IssuerBench) -> None:
+        minted = bench.mint()
+        again = bench.issuer.read_back(bench.principal)
+        if bench.issuer.traits.readback:
+            assert isinstance(again, Minted)
+            assert again.value == minted.value
+            assert again.credential.id == minted.credential.id
+        else:
+            assert again is NotReported.UNKNOWN
+
+    def test_closed_port_is_unreachable_and_nothing_was_sent(self, bench: IssuerBench) -> None:
+        with pytest.raises(UnreachableError):
+            bench.unreachable.mint(bench.principal, MARKER, None)
+        with pytest.raises(UnreachableError):
+            bench.unreachable.list(bench.principal)
+
+    def test_refused_login_is_told_without_the_login(self, bench: IssuerBench) -> None:
+        with pytest.raises(AuthenticationError) as caught:
+            bench.refused.mint(bench.principal, MARKER, None)
+        assert "wrong-login" not in f"{caught.value!r} {caught.value.remedy}"
+
+    def settle_initial(self, bench: IssuerBench) -> None:
+        """End what the principal was born with, where a second mint would wait for it."""
+        del bench

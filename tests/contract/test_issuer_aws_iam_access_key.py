@@ -1,0 +1,85 @@
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import botocore.exceptions
+import pytest
+
+from lifecycle.clients.aws import AwsClients, AwsConnection
+from lifecycle.domain.errors import NotFoundError, SlotOccupiedError
+from lifecycle.domain.secret import SecretText, SecretValue
+from lifecycle.issuers.aws_iam_access_key import AwsIamAccessKeyIssuer
+from tests.contract.issuer_contract import IssuerBench, IssuerContract
+from tests.contract.sandbox_server import Double, running_double
+from tests.servers.process import free_port
+from tests.servers.versitygw import VersityGateway
+
+_WRONG = SecretText("wrong-login")
+
+
+def _clients(endpoint: str, key_id: SecretText, secret: SecretText) -> AwsClients:
+    return AwsClients(
+        AwsConnection(region="us-east-1", endpoint=endpoint, access_key_id=key_id, secret_access_key=secret)
+    )
+
+
+def _login(endpoint: str) -> Callable[[SecretValue], bool]:
+    def works(value: SecretValue) -> bool:
+        sts = _clients(endpoint, value["access_key_id"], value["secret_access_key"]).reader("sts")
+        try:
+            sts.get_caller_identity()
+        except botocore.exceptions.ClientError:
+            return False
+        return True
+
+    return works
+
+
+def _bench(endpoint: str, key_id: SecretText, secret: SecretText) -> IssuerBench:
+    admin = _clients(endpoint, key_id, secret)
+    user = f"user-{uuid4()}"
+    admin.writer("iam").create_user(UserName=user)
+    return IssuerBench(
+        issuer=AwsIamAccessKeyIssuer(admin),
+        principal=user,
+        works=_login(endpoint),
+        unreachable=AwsIamAccessKeyIssuer(_clients(f"http://127.0.0.1:{free_port()}", key_id, secret)),
+        refused=AwsIamAccessKeyIssuer(_clients(endpoint, key_id, _WRONG)),
+    )
+
+
+class IamContract(IssuerContract):
+    """What IAM adds."""
+
+    def test_third_key_finds_no_slot(self, bench: IssuerBench) -> None:
+        bench.mint()
+        bench.mint()
+        with pytest.raises(SlotOccupiedError):
+            bench.mint()
+
+    def test_unknown_user_is_not_found(self, bench: IssuerBench) -> None:
+        with pytest.raises(NotFoundError):
+            bench.issuer.list("nobody")
+
+
+class TestOnStrictAws(IamContract):
+    """Against the sandbox's emulator."""
+
+    @pytest.fixture
+    def bench(self, double: Double) -> IssuerBench:
+        admin = double.bootstrap.aws
+        return _bench(double.url, SecretText(admin.access_key_id), admin.secret_access_key)
+
+
+class TestOnVersityGateway(IamContract):
+    """Against a real IAM and STS."""
+
+    @pytest.fixture
+    def bench(self, versitygw: VersityGateway) -> IssuerBench:
+        root = versitygw.root
+        return _bench(versitygw.iam_endpoint, SecretText(root.access_key_id), SecretText(root.secret_access_key))
+
+
+@pytest.fixture(scope="module")
+def double(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Double]:
+    with running_double("aws", tmp_path_factory.mktemp("strict-aws")) as running:
+        yield running
