@@ -73,6 +73,12 @@ def _state_home() -> Path:
     return Path(configured) if configured else Path.home() / ".local" / "state"
 
 
+def cache_home() -> Path:
+    """The user's cache directory, where built servers lie."""
+    configured = os.environ.get("XDG_CACHE_HOME", "")
+    return Path(configured) if configured else Path.home() / ".cache"
+
+
 def child_environment(*, with_aws: bool) -> dict[str, str]:
     """The variables a child process may see.
 

@@ -35,6 +35,7 @@ from lifecycle.domain.errors import (
     LostRaceError,
     RemoteServiceError,
 )
+from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.rotation import VIRTUAL, JournalHead, Lease, RotationRecord
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ CREATE TABLE IF NOT EXISTS leases (
 """
 _RESTORE = "keep the file as evidence and put back the newest copy; `lifecycle rotate status` then reconciles"
 _SLOT = 256  # bytes per head slot
+
+
+class SqliteSettings(KindSettings):
+    """`journal.sqlite`: nothing to set; the file lies in the user's state directory."""
 
 
 class SqliteJournal:
@@ -382,3 +387,5 @@ def _iso(moment: datetime) -> str:
 if TYPE_CHECKING:
     _journal: type[RotationJournal] = SqliteJournal
     _leases: type[LeaseBook] = SqliteJournal
+
+KIND = Kind(name="sqlite", family=Family.JOURNAL, settings=SqliteSettings, summary="SQLite file, for one host")
