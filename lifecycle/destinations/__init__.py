@@ -1,0 +1,1 @@
+"""Who must receive a new value: one product per file."""
