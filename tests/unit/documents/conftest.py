@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def load(write: Callable[[dict[str, str]], Path], tmp_path: Path) -> Load:
             files = {"prod/main.yaml": SMALLEST + main}
         if files is None:
             files = {"_base/base.yaml": BASE, "prod/main.yaml": MAIN, "prod/more.yaml": MORE}
+        shutil.rmtree(tmp_path / "environments", ignore_errors=True)
         return load_spec(write(files), REGISTRY, root=tmp_path)
 
     return run
