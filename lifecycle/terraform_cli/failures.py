@@ -27,6 +27,7 @@ from lifecycle.terraform_cli.locks import HeldLock, LockInfo, lock_in_text
 _SHOWN = 3  # diagnostics quoted in a message
 _DETAIL = 300  # characters of a diagnostic's detail that are shown
 _ADDRESSES = 10
+_IDS = re.compile(r"(RequestID|HostID): [^,\s]*,?")
 
 
 class StateLockedError(BusyError):
@@ -72,6 +73,7 @@ class Failure:
         done: addresses that an apply has changed.
         started: addresses it has begun to change.
         planned: addresses it was to change.
+        state: where the state is, e.g. `s3://bucket/key`, and as whom; named when it cannot be reached.
         signal: the signal that ended it from outside, e.g. 9 from the kernel when memory ran out; 0 when none did.
     """
 
@@ -83,6 +85,7 @@ class Failure:
     done: tuple[str, ...] = ()
     started: tuple[str, ...] = ()
     planned: tuple[str, ...] = ()
+    state: str = ""
     signal: int = 0
 
     def summary(self) -> str:
@@ -101,7 +104,7 @@ class Failure:
 def _short(diagnostic: Diagnostic) -> str:
     where = f"{diagnostic.file}:{diagnostic.line}: " if diagnostic.file else ""
     address = f"{diagnostic.address}: " if diagnostic.address else ""
-    detail = " ".join(diagnostic.detail.split())
+    detail = " ".join(_IDS.sub("", diagnostic.detail).split())
     return f"{where}{address}{diagnostic.summary}" + (f": {detail[:_DETAIL]}" if detail else "")
 
 
@@ -114,7 +117,8 @@ def error_of(failure: Failure) -> LifecycleError:
         return state_locked(failure.what, lock)
     for rule in _RULES:
         if any(pattern.search(text) for pattern in rule.patterns):
-            return rule.make(f"{failure.what}: {failure.summary()}", rule.remedy.format(resume=failure.resume))
+            where = f" (state in {failure.state})" if failure.state and rule.make in _ABOUT_SERVICES else ""
+            return rule.make(f"{failure.what}{where}: {failure.summary()}", rule.remedy.format(resume=failure.resume))
     return _unclassified(failure, text)
 
 
@@ -208,6 +212,7 @@ def _patterns(*texts: str) -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(text.replace(" ", r"\s+"), re.IGNORECASE) for text in texts)
 
 
+_ABOUT_SERVICES = (_authentication, _unreachable)
 _API = re.compile(
     r"StatusCode: [45]\d\d|api error|operation error|Client\.Timeout|timeout while waiting", re.IGNORECASE
 )

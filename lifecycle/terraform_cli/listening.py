@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from lifecycle.domain.ports import Clock
 from lifecycle.terraform_cli.events import (
     ChangeDone,
     ChangePlanned,
@@ -14,13 +15,16 @@ from lifecycle.terraform_cli.events import (
     DiagnosticShown,
     Event,
     Observer,
+    Refreshing,
     parse_event,
 )
-from lifecycle.terraform_cli.locks import LockInfo
+from lifecycle.terraform_cli.lock_holders import LockHolder
 from lifecycle.terraform_cli.process import Finished
 from lifecycle.terraform_cli.run_records import RunRecord, RunRecords
 
-_UNDER_LOCK = (ChangePlanned, ChangeStarted, ChangeDone)
+# What is only said while the state lock is held.
+_UNDER_LOCK = (Refreshing, ChangePlanned, ChangeStarted, ChangeDone)
+_LOCK_ATTEMPTS = 3
 
 
 @dataclass(slots=True)
@@ -55,41 +59,63 @@ class Heard:
         return event
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class RecordedRun:
-    """Keeps the run record of one command up to date; commands that take no lock have none."""
+    """Keeps the run record of one command up to date; commands that take no lock have none.
+
+    Attributes:
+        records: where it is kept.
+        command: the subcommand.
+        run_id: name of the record; empty for none.
+        clock: the time.
+        lock_holder: reads the state lock; answers within seconds, as it is asked between two events.
+    """
 
     records: RunRecords
     command: str
     run_id: str
-    at: str
-    lock_holder: Callable[[], LockInfo | None] | None
+    clock: Clock
+    lock_holder: LockHolder | None
     record: RunRecord | None = None
-    asked: bool = False
+    _begun: datetime | None = None
+    _attempts: int = 0
 
     def started(self, pid: int) -> None:
         """The process runs."""
         if self.run_id:
-            self.record = self.records.open(run_id=self.run_id, command=self.command, pid=pid, started=self.at)
+            self._begun = self.clock()
+            self.record = self.records.open(
+                run_id=self.run_id, command=self.command, pid=pid, started=self._begun.isoformat()
+            )
 
     def hearing(self, heard: Heard) -> Callable[[bytes], None]:
-        """The line callback: the first event after `version` means that the lock is held, so its id is read then."""
+        """The line callback: events about objects say that the lock is held, so its id is read then."""
 
         def line(text: bytes) -> None:
             event = heard.line(text)
-            if event is not None and not self.asked and isinstance(event, _UNDER_LOCK):
-                self.asked = True
+            if isinstance(event, _UNDER_LOCK) and self._attempts < _LOCK_ATTEMPTS:
+                self._attempts += 1
                 self._note_lock()
 
         return line
 
     def _note_lock(self) -> None:
-        if self.record is None or self.lock_holder is None:
+        """Record the lock's id if it is provably ours.
+
+        It was made on this machine, by its clock, between our start and an event that says that we hold the lock. A
+        lock that we only wait for is older; one that was taken after ours was released is younger.
+        """
+        if self.record is None or self.lock_holder is None or self._begun is None:
             return
-        with contextlib.suppress(Exception):  # without the id the lock is reported instead of released: never worse
-            lock = self.lock_holder()
-            if lock is not None:
-                self.record = self.records.locked(self.record, lock.id)
+        until = self.clock()
+        lock = self.lock_holder()
+        if lock is None:
+            return
+        created = lock.created_at()
+        here = lock.who.rpartition("@")[2] == self.record.host
+        if here and created is not None and self._begun <= created <= until:
+            self._attempts = _LOCK_ATTEMPTS
+            self.record = self.records.locked(self.record, lock.id)
 
     def ended(self, finished: Finished) -> None:
         """The process has ended. The record stays when it was killed, as its lock may have stayed, too."""

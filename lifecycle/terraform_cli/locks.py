@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 import orjson
 
@@ -31,6 +32,14 @@ class LockInfo:
     def __str__(self) -> str:
         operation = self.operation.removeprefix("OperationType") or "unknown operation"
         return f"{operation} by {self.who or 'somebody'} since {self.created or 'an unknown time'}"
+
+    def created_at(self) -> datetime | None:
+        """When it was taken, by its holder's clock; None when that cannot be read."""
+        try:
+            moment = datetime.fromisoformat(self.created)
+        except ValueError:
+            return None
+        return moment if moment.tzinfo is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

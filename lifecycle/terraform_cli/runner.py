@@ -25,7 +25,8 @@ from lifecycle.terraform_cli.cli_config import cli_config
 from lifecycle.terraform_cli.events import Diagnostic, Message, Observer, parse_diagnostic
 from lifecycle.terraform_cli.failures import Failure, StateLockedError, error_of, held_by, stopped
 from lifecycle.terraform_cli.listening import Heard, RecordedRun
-from lifecycle.terraform_cli.locks import LockInfo, StaleLock, stale_lock
+from lifecycle.terraform_cli.lock_holders import LockHolder
+from lifecycle.terraform_cli.locks import StaleLock, stale_lock
 from lifecycle.terraform_cli.process import Finished, Limits, memory_file, run
 from lifecycle.terraform_cli.run_records import RunRecords, is_alive, this_boot, this_host
 from lifecycle.terraform_cli.workplace import RunLimits, Workplace
@@ -99,7 +100,7 @@ class TerraformCli:
         limits: RunLimits | None = None,
         observer: Observer | None = None,
         stop: Callable[[], bool] | None = None,
-        lock_holder: Callable[[], LockInfo | None] | None = None,
+        lock_holder: LockHolder | None = None,
     ) -> None:
         self._place = place
         self._records = records
@@ -288,7 +289,7 @@ class TerraformCli:
             records=self._records,
             command=command,
             run_id=self._new_id() if command in _LOCKING else "",
-            at=self._clock().isoformat(),
+            clock=self._clock,
             lock_holder=self._lock_holder,
         )
         with memory_file("terraform.tfrc", cli_config(self._place.mirror)) as config:
@@ -301,7 +302,7 @@ class TerraformCli:
                 pass_fds=(config,),
                 on_line=None if heard is None else recorded.hearing(heard),
                 on_start=recorded.started,
-                stop=self._stop,
+                stop=None if heard is None else self._stop,  # reading is short, and needed after a stop
             )
             recorded.ended(finished)
         return finished, heard or Heard(None)
@@ -319,6 +320,7 @@ class TerraformCli:
             done=tuple(heard.done),
             started=tuple(heard.started),
             planned=tuple(heard.planned),
+            state=self._place.state,
             signal=max(0, -finished.returncode),
         )
         if finished.interrupted or finished.timed_out:

@@ -35,6 +35,7 @@ class Workplace:
     Attributes:
         folder: the generated root.
         environment_name: for messages.
+        state: where the state is, for messages: `backend_identity`.
         binary: path or name of terraform or tofu.
         environment: the whole environment of the child, chosen by the caller; never our own.
         variables: root variables, passed as `TF_VAR_*`; values only in the child's environment.
@@ -46,6 +47,7 @@ class Workplace:
 
     folder: Path
     environment_name: str
+    state: str = ""
     binary: str = "terraform"
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     variables: Mapping[str, SecretText] = field(default_factory=dict, repr=False)

@@ -35,12 +35,12 @@ def data(*names: str, run: str = "", **more: Any) -> dict[str, Any]:
 
 def cli(folder: Path, binary: Path, environment: dict[str, str], **more: Any) -> TerraformCli:
     """A runner for tests; `mirror` is not needed, as the roots have no provider."""
-    place = {
+    place: dict[str, Any] = {
         "folder": folder,
         "environment_name": "test",
         "binary": str(binary),
         "environment": {name: text for name, text in environment.items() if name != "TF_CLI_CONFIG_FILE"},
-    } | {name: more.pop(name) for name in ("variables", "data_dir", "mirror", "platforms") if name in more}
+    } | {name: more.pop(name) for name in ("variables", "data_dir", "mirror", "platforms", "state") if name in more}
     given: dict[str, Any] = {
         "records": RunRecords(folder.parent / "runs"),
         "clock": lambda: datetime.now(UTC),

@@ -16,7 +16,7 @@ def test_terraform_reads_every_mix_of_template_characters_as_text(
     (tmp_path / "main.tf.json").write_text(json.dumps({"output": outputs}))
 
     def terraform(*arguments: str) -> bytes:
-        argv = [terraform_binary, *arguments]
+        argv = [str(terraform_binary), *arguments]
         return subprocess.run(argv, cwd=tmp_path, env=terraform_environment, check=True, capture_output=True).stdout
 
     terraform("init", "-input=false")

@@ -19,7 +19,7 @@ from lifecycle.terraform_cli.events import ChangeDone, ChangePlanned, ChangeStar
 from lifecycle.terraform_cli.failures import ApplyStoppedError
 from lifecycle.terraform_cli.plan_reader import read_plan
 from lifecycle.terraform_cli.run_records import RunRecords, start_time
-from lifecycle.terraform_cli.runner import RunLimits
+from lifecycle.terraform_cli.workplace import RunLimits
 from tests.integration.terraform_cli.roots import cli, data, when, write_root
 
 _CANARY = "canary-5519-value"
