@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from lifecycle.domain.audit import Digest, canonical, digest_bytes
 from lifecycle.domain.grants import compare, grants
 from lifecycle.domain.plan import Action, Manifest, Plan, ResourceChange, Target
-from lifecycle.domain.policy import GateVerdict
+from lifecycle.domain.policy import Finding, GateVerdict
 from lifecycle.domain.spec import Spec
 
 REVIEW_SCHEMA = 1
@@ -97,6 +97,48 @@ class ReviewedPlan:
     manifest: Manifest
     review: Review
     verdict: GateVerdict
+
+    @property
+    def empty(self) -> bool:
+        """Whether applying would change nothing."""
+        return self.plan.empty
+
+    @property
+    def short_digest(self) -> str:
+        """The plan digest as people say it."""
+        return self.manifest.plan_digest.removeprefix("sha256:")[:12]
+
+    def findings(self) -> tuple[str, ...]:
+        """What the gate found, a line each with the remedy, most severe first."""
+        return tuple(_finding_line(finding) for finding in self.verdict.findings)
+
+    def lines(self) -> tuple[str, ...]:
+        """The plan in words, then what the gate says."""
+        verdict = f"policy gate: {'passed' if self.verdict.passed else 'NOT PASSED'}"
+        rules = f"{self.verdict.rules_evaluated} rules, bundle {self.verdict.bundle_digest[7:19]}"
+        errors = tuple(f"  {error}" for error in self.verdict.errors)
+        return (*self.review.summary, f"{verdict}, {rules}", *errors, *self.findings(), f"plan {self.short_digest}")
+
+    def document(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return {
+            "plan_digest": self.manifest.plan_digest,
+            "effect_digest": self.review.effect_digest,
+            "summary": list(self.review.summary),
+            "empty": self.empty,
+            "gate": {
+                "passed": self.verdict.passed,
+                "rules_evaluated": self.verdict.rules_evaluated,
+                "errors": list(self.verdict.errors),
+                "findings": list(self.findings()),
+            },
+        }
+
+
+def _finding_line(finding: Finding) -> str:
+    where = f" {finding.place}" if finding.place else ""
+    waived = f" (waived by {finding.waiver})" if finding.waiver else f"; {finding.remedy}"
+    return f"{finding.severity} {finding.rule}{where}: {finding.message}{waived}"
 
 
 def review_target(target: Target) -> dict[str, str]:
