@@ -36,8 +36,9 @@ APT_PACKAGES = {
     "squid": "squid",
     "tinyproxy": "tinyproxy",
 }
-# Chosen where a package depends on one of several; without it, glewlwyd brings a MySQL client and makes a database.
-_APT_ALTERNATIVES = {"glewlwyd": "dbconfig-no-thanks"}
+# Chosen where a package depends on one of several: apt would take a MySQL client, and glewlwyd does not install without
+# any (dbconfig-no-thanks).
+_APT_ALTERNATIVES = {"glewlwyd": "dbconfig-sqlite3"}
 
 
 class ProvisioningError(Exception):
