@@ -55,8 +55,6 @@ def _bad_host(context: RuleContext) -> Iterator[Observation]:
             yield Observation(
                 message=f"{name}: {entry.host} {problem}", key_path=f"{path}.host", evidence=entry.host or ""
             )
-        elif bool(entry.host) == bool(entry.cidr):
-            yield Observation(message=f"{name}: an entry names either a host or a cidr", key_path=path)
         elif entry.cidr and network(entry.cidr) is None:
             text = f"{name}: {entry.cidr} is no address range"
             yield Observation(message=text, key_path=f"{path}.cidr", evidence=entry.cidr)
@@ -103,31 +101,59 @@ def _local_range(context: RuleContext) -> Iterator[Observation]:
 
 
 def _shadowed(context: RuleContext) -> Iterator[Observation]:
-    seen: dict[str, list[AllowlistEntry]] = {}
-    for path, name, entry in _entries(context):
-        wider = next((o for o in seen.get(name, []) if _covers(o, entry)), None)
-        if wider is not None:
-            what = wider.host or wider.cidr
-            text = f"{name}: {entry.host or entry.cidr} is already let through by {what}"
-            yield Observation(message=text, key_path=path, evidence=str(what))
-        seen.setdefault(name, []).append(entry)
+    for name, allowlist in context.spec.allowlists.items():
+        names, domains, ranges = _index(allowlist.entries)
+        for number, entry in enumerate(allowlist.entries):
+            wider = (
+                _covering_name(entry, number, names, domains) if entry.host else _covering_range(entry, number, ranges)
+            )
+            if wider:
+                text = f"allowlists.{name}: {entry.host or entry.cidr} is already let through by {wider}"
+                yield Observation(message=text, key_path=f"allowlists.{name}.entries.{number}", evidence=wider)
 
 
-def _covers(wide: AllowlistEntry, narrow: AllowlistEntry) -> bool:
-    if wide.port != narrow.port:
-        return False
-    if wide.host and narrow.host:
-        if wide.host == narrow.host:
-            return wide.match in (narrow.match, HostMatch.APEX_AND_SUBDOMAINS)
-        return wide.match is not HostMatch.EXACT and narrow.host.endswith("." + wide.host)
-    if wide.cidr and narrow.cidr:
-        one, two = network(wide.cidr), network(narrow.cidr)
-        return one is not None and two is not None and one.version == two.version and _inside(two, one)
-    return False
+_ByName = dict[tuple[str, int], int]
 
 
-def _inside(small: Any, large: Any) -> bool:
-    return bool(small.subnet_of(large))
+def _index(entries: tuple[AllowlistEntry, ...]) -> tuple[_ByName, _ByName, list[tuple[Any, int, int]]]:
+    """First place of each name that is let through itself, of each domain whose subdomains are, and the ranges."""
+    names: _ByName = {}
+    domains: _ByName = {}
+    ranges = []
+    for number, entry in enumerate(entries):
+        if entry.host and entry.match is not HostMatch.SUBDOMAINS:
+            names.setdefault((entry.host, entry.port), number)
+        if entry.host and entry.match is not HostMatch.EXACT:
+            domains.setdefault((entry.host, entry.port), number)
+        found = network(entry.cidr) if entry.cidr else None
+        if found is not None:
+            ranges.append((found, entry.port, number))
+    return names, domains, ranges
+
+
+def _covering_name(entry: AllowlistEntry, number: int, names: _ByName, domains: _ByName) -> str:
+    host, port = entry.host or "", entry.port
+    labels = host.split(".")
+    above = [".".join(labels[start:]) for start in range(1, len(labels))]
+    wider = next((domain for domain in above if (domain, port) in domains), "")
+    if wider:
+        return f"the subdomains of {wider}"
+    itself = entry.match is HostMatch.SUBDOMAINS or names.get((host, port), number) < number
+    below = entry.match is HostMatch.EXACT or domains.get((host, port), number) < number
+    repeated = names.get((host, port), number) < number or domains.get((host, port), number) < number
+    return "an entry above it" if itself and below and repeated else ""
+
+
+def _covering_range(entry: AllowlistEntry, number: int, ranges: list[tuple[Any, int, int]]) -> str:
+    mine = next((found for found, _port, place in ranges if place == number), None)
+    if mine is None:
+        return ""
+    for other, port, place in ranges:
+        if place == number or port != entry.port or other.version != mine.version or not mine.subnet_of(other):
+            continue
+        if mine != other or place < number:
+            return str(other)
+    return ""
 
 
 def _planned_ranges(change: ResourceChange) -> Iterator[str]:
