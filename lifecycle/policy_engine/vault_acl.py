@@ -145,7 +145,10 @@ def _paths(member: Member) -> list[_Found]:
         for inner in _object(outer).items:
             if len(inner.keys) != 1:
                 refuse(inner.place, "the stanza has no path", 'write `path "kv/data/x" {…}`')
-            found += [(inner.keys[0], _object(body), inner.place) for body in _each(inner.value)]
+            bodies = _each(inner.value)
+            if not bodies:
+                refuse(inner.value.place, "expected an object in braces", 'write `path "kv/data/x" {…}`')
+            found += [(inner.keys[0], _object(body), inner.place) for body in bodies]
     return found
 
 
@@ -160,7 +163,7 @@ def _object(node: Node) -> Members:
 
 
 def _stanza(written: str, body: Members, place: Place) -> Stanza:
-    path = written.removeprefix("/")
+    path = _TEMPLATE.sub(r"{{\1}}", written.removeprefix("/"))
     _check_path(path, place)
     fields: dict[str, Any] = {}
     others: list[str] = []
