@@ -80,6 +80,7 @@ class Constructor:
         self._positions = findings.positions
         self._strings = strings
         self._plain: dict[str, Any] = {}
+        self._shared: dict[str, str] = {}
         self._anchors: dict[str, tuple[Any, array[int]]] = {}
         self._aliases = 0
         self._aliased_nodes = 0
@@ -125,10 +126,10 @@ class Constructor:
             return None
         return tree
 
-    def _mapping(self, path: Path) -> dict[str, Any]:
+    def _mapping(self, path: Path) -> dict[str, Any]:  # noqa: PLR0912 - the hot loop: a call per value costs 10 %
         """Read up to the end of a mapping. The common case is spelled out: it is where the time goes."""
         next_event, strings, base, plain = self._next, self._strings, self._base, self._plain
-        marks = self._positions.marks
+        marks, shared = self._positions.marks, self._shared
         result: dict[str, Any] = {}
         nodes: list[int] = []
         while True:
@@ -154,7 +155,9 @@ class Constructor:
                     text, value = value, plain.get(value, _MISSING)
                     if value is _MISSING:
                         value = self._resolve(event, text, (*path, key))
-                elif not (is_plain or is_quoted):
+                elif is_plain or is_quoted:
+                    value = shared.get(value) or self._share(value)
+                else:
                     self._tag(event, (*path, key))
             if key in result:
                 self._duplicate(nodes[list(result).index(key)], node, (*path, key))
@@ -166,7 +169,7 @@ class Constructor:
         return result
 
     def _sequence(self, path: Path) -> list[Any]:
-        next_event, base, marks = self._next, self._base, self._positions.marks
+        next_event, base, marks, shared = self._next, self._base, self._positions.marks, self._shared
         result: list[Any] = []
         while True:
             event = next_event()
@@ -177,7 +180,7 @@ class Constructor:
             if event.__class__ is ScalarEvent and event.anchor is None:
                 value = event.value
                 if event.implicit == _QUOTED or (event.implicit == _PLAIN and value[:1] not in RISKY_STARTS):
-                    result.append(value)
+                    result.append(shared.get(value) or self._share(value))
                     continue
             result.append(self._value(event, (*path, len(result))))
         return result
@@ -221,23 +224,23 @@ class Constructor:
         return value
 
     def _key(self, event: Any, path: Path) -> str:
-        """Check a key that was not seen before, and remember it."""
+        """Check a key that was not seen before, and remember it if it is text however it is written."""
         text: str = event.value
-        is_plain, is_quoted = event.implicit
-        if not (is_plain or is_quoted):
+        if event.implicit == _TAGGED:
             self._tag(event, (*path, text))
-        elif is_plain and text == "<<":
-            self._add(event, path, "merge keys are not allowed", "write the keys out, or use `defaults:` or `extends:`")
-        elif is_plain and text[:1] in RISKY_STARTS:
-            try:
-                if isinstance(resolve_plain(text), str):
-                    return self._strings.setdefault(text, text)
-                self._add(event, path, f"the key {shown(text)} is not text", "quote it")
-            except AmbiguousScalarError as error:
-                self._add(event, path, f"the key {shown(text)} {error}", error.remedy)
-        elif text[:1] not in RISKY_STARTS:
-            # A risky text is never remembered: quoted it is a fine key, plain it is not.
+            return text
+        trouble = _key_trouble(text)
+        if trouble is None:
             return self._strings.setdefault(text, text)
+        # Quoted it is a fine key, plain it is not: it is checked again each time.
+        if event.implicit == _PLAIN:
+            self._add(event, path, *trouble)
+        return text
+
+    def _share(self, text: str) -> str:
+        """Make later equal texts this object, as long as there are few: large specs repeat themselves."""
+        if len(self._shared) < _CACHED_SCALARS:
+            self._shared[text] = text
         return text
 
     def _bad_key(self, event: Any, path: Path) -> None:
@@ -305,3 +308,15 @@ class Constructor:
             problem, remedy = "a tab is not allowed as indentation", "indent with spaces"
         place = self._positions.unpack(self._base + (line << LINE_SHIFT) + column)
         self._findings.add_at(place, (), problem, remedy)
+
+
+def _key_trouble(text: str) -> tuple[str, str] | None:
+    """What is wrong with an unquoted key, and the remedy; None when nothing is."""
+    if text == "<<":
+        return "merge keys are not allowed", "write the keys out, or use `defaults:` or `extends:`"
+    if text[:1] not in RISKY_STARTS:
+        return None
+    try:
+        return None if isinstance(resolve_plain(text), str) else (f"the key {shown(text)} is not text", "quote it")
+    except AmbiguousScalarError as error:
+        return f"the key {shown(text)} {error}", error.remedy

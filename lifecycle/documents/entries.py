@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from lifecycle.documents.choices import Context, choose, validate_settings
+from lifecycle.documents.compaction import Seen, share_parts
 from lifecycle.documents.findings import suggestion
 from lifecycle.documents.positions import Path
 from lifecycle.documents.references import ReferenceChecker
@@ -59,6 +60,7 @@ class EntryBuilder:
             for kind, fields, node in context.findings.positions.by_key(*defaults)
             if isinstance(fields, dict)
         }
+        self._seen = Seen()
         self._owner = owner
         self._checker = checker
         self._context = context
@@ -73,6 +75,7 @@ class EntryBuilder:
             # The model has taken over: a large spec is not held twice.
             entries[name] = None
             if entry is not None:
+                share_parts(entry, self._seen)
                 built[name] = entry
         return built
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from lifecycle.documents.constructor import Constructor
 from lifecycle.documents.findings import Findings
 from lifecycle.documents.positions import FILE_SHIFT, MAX_FILES
+from lifecycle.documents.secret_shapes import is_telling
 from lifecycle.documents.secrets import refuse_secrets
 from lifecycle.domain.errors import ConfigurationError, Place
 from lifecycle.domain.spec import SECTIONS
@@ -82,10 +84,14 @@ def merge(folder: Folder, findings: Findings, strings: dict[str, str]) -> Tree:
     """Construct every file of a folder and put their top-level keys together."""
     trees: list[dict[str, Any]] = []
     constructor = Constructor(findings, strings)
+    telling, seen = any(map(is_telling, strings)), len(strings)
     for source in folder.sources:
         base = len(findings.positions.files) << FILE_SHIFT
         tree = constructor.construct(source.text, source.name)
-        refuse_secrets(tree, source.text, strings, base, findings)
+        # Keys are remembered across files: one that tells of a secret may come again in any later file.
+        telling = telling or any(map(is_telling, islice(strings, seen, None)))
+        seen = len(strings)
+        refuse_secrets(tree, source.text, base, findings, telling=telling)
         if tree is not None:
             trees.append(tree)
     complete = folder.complete and len(trees) == len(folder.sources)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from functools import lru_cache
 
 # Formats that are secrets wherever they stand: what it is, a part it always has (small letters), the whole form.
 # Looking for the part first makes it cheap to scan a large text that holds none.
@@ -57,7 +56,6 @@ def known_formats(text: str) -> list[tuple[str, int]]:
     ]
 
 
-@lru_cache(maxsize=65_536)
 def is_telling(key: str) -> bool:
     """Whether a key says that its value is a secret."""
     return _TELLING.search(key) is not None and _NAMES_OF_THINGS.fullmatch(key) is None

@@ -14,7 +14,7 @@ _REMEDY = (
 )
 
 
-def refuse_secrets(tree: Any, text: str, keys: dict[str, str], base: int, findings: Findings) -> None:
+def refuse_secrets(tree: Any, text: str, base: int, findings: Findings, *, telling: bool) -> None:
     """Note every literal of a document that looks like a secret.
 
     The text is scanned for known formats first, comments included; the tree is walked only when that, an escape or a
@@ -23,13 +23,13 @@ def refuse_secrets(tree: Any, text: str, keys: dict[str, str], base: int, findin
     Args:
         tree: what the document holds; None when it could not be read.
         text: its content.
-        keys: every distinct key of the load.
         base: what its marks are added to.
         findings: where problems go.
+        telling: whether any key of the document may tell of a secret.
     """
     hits = known_formats(text)
     before = len(findings.problems)
-    if tree is not None and (hits or "\\" in text or any(map(is_telling, keys))):
+    if tree is not None and (hits or telling or "\\" in text):
         _walk(tree, (), 0, findings, telling=False)
     if len(findings.problems) - before >= len(hits):
         return

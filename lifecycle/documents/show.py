@@ -55,7 +55,9 @@ def _origin(path: str, origins: Mapping[str, Place]) -> Place | None:
 
 def _values(value: Any, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, Chosen):
-        yield from _values(value.settings, f"{path}.{value.kind}") if value.settings else ((f"{path}", value.kind),)
+        yield from (
+            _values(value.settings, f"{path}.{value.kind}") if _has_fields(value.settings) else ((path, value.kind),)
+        )
     elif isinstance(value, BaseModel):
         yield from _fields(value, path)
     elif isinstance(value, Mapping):
@@ -70,6 +72,10 @@ def _values(value: Any, path: str) -> Iterator[tuple[str, str]]:
             yield from _values(item, _below(path, str(index)))
     elif value is not None:
         yield path, _text(value)
+
+
+def _has_fields(settings: Any) -> bool:
+    return isinstance(settings, BaseModel) and bool(type(settings).model_fields)
 
 
 def _fields(model: BaseModel, path: str) -> Iterator[tuple[str, str]]:
