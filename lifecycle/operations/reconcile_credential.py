@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lifecycle.domain import rotation_events as on
-from lifecycle.domain.credential import Acknowledgement, CompleteListing, CredentialClass, NotKnown
+from lifecycle.domain.credential import Acknowledgement, CompleteListing, CredentialClass, CredentialId, NotKnown
 from lifecycle.domain.errors import ConfigurationError, LifecycleError, RemoteServiceError, SlotOccupiedError
 from lifecycle.domain.rotation import Outcome, PreImageEntry, RotationRecord, State, ValueMark
 from lifecycle.domain.rotation_ownership import describe, foreign_slots, spare_slot, strays
@@ -55,9 +55,7 @@ def reconcile(session: Session) -> on.Event | Waiting | None:
     if needy is not None:
         return on.RedeliveryNeeded(consumer=needy.name, ceiling=session.context.policy.ceiling)
     if record.credential_class in _SLOTTED:
-        left = strays(
-            record, seen.listing, session.traits, session.context.identity, seen.current.id if seen.current else None
-        )
+        left = _strays(session, seen)
         if left:
             return on.Condemned(id=left[0], candidate=None, reason=f"{left[0]} is ours, live, and not current")
     elif seen.current is not None:
@@ -66,6 +64,24 @@ def reconcile(session: Session) -> on.Event | Waiting | None:
             return refused
     _clear_pending(session, record, seen.store)
     return None
+
+
+def _strays(session: Session, seen: Seen) -> tuple[CredentialId, ...]:
+    """Ours by the provider's evidence, or because an operation that is closed had staged its value."""
+    record, current = session.record, seen.current.id if seen.current else None
+    left = strays(record, seen.listing, session.traits, session.context.identity, current)
+    if left or not seen.store.pending:
+        return left
+    closed = _closed_operations(session)
+    values = (session.read(item.version) for item in seen.store.pending if item.operation in closed)
+    staged = {session.context.issuer.identify(found.value) for found in values if found is not None}
+    return tuple(sorted(staged & seen.listing.ids() - {current}))
+
+
+def _closed_operations(session: Session) -> frozenset[OperationId]:
+    """Of this credential; called with nothing open."""
+    history = session.context.journal.history(session.record.credential)
+    return frozenset(item.operation for item in history)
 
 
 def _outdated_consumer(session: Session, record: RotationRecord) -> ConsumerBinding | None:
@@ -106,7 +122,7 @@ def _clear_pending(session: Session, record: RotationRecord, store: StoreState) 
     """A value that was sent to a single-value target stays until the next operation has closed."""
     if not store.pending:
         return
-    closed = {item.operation for item in session.context.journal.history(record.credential)}
+    closed = _closed_operations(session)
     for item in store.pending:
         still_needed = item.operation == record.operation and record.credential_class is CredentialClass.C
         if item.operation in closed and not (still_needed and record.sent):
