@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.servers.openbao",
     "tests.servers.postgres",
     "tests.servers.prometheus",
+    "tests.servers.rabbitmq",
     "tests.servers.snowflake_gate",
     "tests.servers.squid",
     "tests.servers.temporal",

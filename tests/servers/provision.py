@@ -28,11 +28,13 @@ _OK, _NOT_POSSIBLE = 0, 2
 # Debian packages by the command that proves them present. Add a line for each new server.
 APT_PACKAGES = {
     "amtool": "prometheus-alertmanager",
+    "epmd": "rabbitmq-server",
     "glewlwyd": "glewlwyd",
     "pg_ctlcluster": "postgresql",  # initdb and postgres themselves stay off PATH.
     "prometheus": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",
     "promtool": "prometheus",
+    "rabbitmq-server": "rabbitmq-server",
     "squid": "squid",
     "tinyproxy": "tinyproxy",
 }
