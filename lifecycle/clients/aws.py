@@ -83,7 +83,7 @@ class AwsConnection:
         access_key_id, secret_access_key, session_token: a login; all None = boto3's own chain (role, profile).
         role: ARN of a role to assume with that login.
         connect_timeout, read_timeout: of one attempt.
-        proxy: http proxy URL; empty = the environment's. Never used for this machine.
+        proxy: http proxy URL; empty = the environment's, or none for this machine.
     """
 
     region: str
@@ -180,14 +180,14 @@ def _assumed(session: boto3.Session, connection: AwsConnection) -> boto3.Session
 def _config(connection: AwsConnection, attempts: int) -> Config:
     from botocore.config import Config
 
-    local = is_loopback(connection.endpoint) if connection.endpoint else False
     proxies = {"http": connection.proxy, "https": connection.proxy} if connection.proxy else None
+    if proxies is None and connection.endpoint and is_loopback(connection.endpoint):
+        proxies = {}  # an empty mapping, unlike None, keeps botocore from reading the environment's proxy
     return Config(
         connect_timeout=connection.connect_timeout.total_seconds(),
         read_timeout=connection.read_timeout.total_seconds(),
         retries={"total_max_attempts": attempts, "mode": "standard"},
-        # An empty mapping, unlike None, keeps botocore from reading the environment's proxy.
-        proxies={} if local else proxies,
+        proxies=proxies,
         s3={"addressing_style": "path"} if connection.endpoint else None,
         max_pool_connections=50,
     )

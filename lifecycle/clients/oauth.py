@@ -13,7 +13,7 @@ from typing import Any, Literal
 from urllib.parse import quote_plus, urlencode
 
 from lifecycle.clients.endpoints import checked_endpoint
-from lifecycle.clients.web import Answer, WebClient, retry_after
+from lifecycle.clients.web import Answer, WebClient, exchange_error, retry_after
 from lifecycle.domain.errors import (
     AmbiguousEffectError,
     AuthenticationError,
@@ -98,14 +98,28 @@ class OAuthClient:
         Raises:
             RemoteServiceError: it has none, or they are of another issuer.
         """
-        for name in _WELL_KNOWN:
-            url = f"{self.issuer}/.well-known/{name}"
-            answer = self._web.call("GET", url, what=f"reading the metadata of {self.issuer}", deadline=deadline)
-            if answer.status == 200:
-                return self._endpoints(answer)
-        raise RemoteServiceError(
-            f"{self.issuer} shows no metadata (status {answer.status})", remedy="check the issuer", retryable=True
-        )
+        try:
+            found = self.request_metadata(deadline=deadline)
+        except LifecycleError:
+            raise
+        except Exception as error:
+            raise exchange_error(error, what=f"reading the metadata of {self.issuer}", writes=False) from None
+        if isinstance(found, Answer):
+            raise RemoteServiceError(
+                f"{self.issuer} shows no metadata (status {found.status})", remedy="check the issuer", retryable=True
+            )
+        return found
+
+    def request_metadata(self, *, deadline: Deadline | None = None) -> OAuthEndpoints | Answer:
+        """Read the server's metadata, or the last refusal; failed exchanges are let through: for verification.
+
+        Raises:
+            RemoteServiceError: they are of another issuer.
+        """
+        answer = self._web.exchange("GET", f"{self.issuer}/.well-known/{_WELL_KNOWN[0]}", deadline=deadline)
+        if answer.status == 404:
+            answer = self._web.exchange("GET", f"{self.issuer}/.well-known/{_WELL_KNOWN[1]}", deadline=deadline)
+        return self._endpoints(answer) if answer.status == 200 else answer
 
     def _endpoints(self, answer: Answer) -> OAuthEndpoints:
         # A server that names another issuer is not the one we trust (RFC 8414, 3.3).

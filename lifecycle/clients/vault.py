@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lifecycle.clients.endpoints import checked_endpoint, is_loopback
 from lifecycle.clients.web import exchange_error
@@ -31,6 +31,7 @@ from lifecycle.foundation.deadline import Monotonic
 if TYPE_CHECKING:
     import hvac
 
+T = TypeVar("T")
 _RENEW_AT = 2 / 3  # of the token's life
 
 
@@ -79,6 +80,7 @@ class VaultClient:
         namespace: enterprise or OpenBao namespace.
         ca_file: trust only this authority.
         timeout: of one call.
+        proxy: an http proxy URL; empty = the environment's, or none for this machine.
         monotonic: decides when the token is renewed.
     """
 
@@ -90,6 +92,7 @@ class VaultClient:
         namespace: str = "",
         ca_file: str = "",
         timeout: timedelta = timedelta(seconds=30),
+        proxy: str = "",
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         self.address = checked_endpoint(address, what="the Vault address")
@@ -97,6 +100,7 @@ class VaultClient:
         self._namespace = namespace
         self._ca_file = ca_file
         self._timeout = timeout
+        self._proxy = proxy
         self._monotonic = monotonic
         self._lock = threading.RLock()
         self._client: hvac.Client | None = None
@@ -115,33 +119,38 @@ class VaultClient:
         """Run a call that changes something. A refusal of the token comes before any effect, so it is repeated too."""
         return self._run(call, what=what, writes=True)
 
+    def exchange(self, call: Callable[[hvac.Client], Any]) -> Any:
+        """Run a call after a fresh login and let the errors of hvac and requests through: for verification."""
+        return call(self._log_in())
+
     def _run(self, call: Callable[[hvac.Client], Any], *, what: str, writes: bool) -> Any:
         client = self._ready()
         try:
-            return self._guarded(call, client, what=what, writes=writes)
+            return self._guarded(lambda: call(client), what=what, writes=writes)
         except AuthenticationError:
             if isinstance(self._login, TokenLogin) or self._token_lives(client):
                 raise
         with self._lock:
             self._client = None
-        return self._guarded(call, self._ready(), what=what, writes=writes)
+        fresh = self._ready()
+        return self._guarded(lambda: call(fresh), what=what, writes=writes)
 
     def _token_lives(self, client: hvac.Client) -> bool:
         """Whether the refusal was about rights, not about the token (facts: lookup-self decides)."""
         try:
-            self._guarded(lambda c: c.auth.token.lookup_self(), client, what="looking up the token", writes=False)
+            self._guarded(client.auth.token.lookup_self, what="looking up the token", writes=False)
         except AuthenticationError:
             return False
         except LifecycleError:
             return True
         return True
 
-    def _guarded(self, call: Callable[[hvac.Client], Any], client: hvac.Client, *, what: str, writes: bool) -> Any:
+    def _guarded(self, call: Callable[[], T], *, what: str, writes: bool) -> T:
         import hvac.exceptions
         import requests
 
         try:
-            return call(client)
+            return call()
         except hvac.exceptions.VaultError as error:
             raise vault_error(error, what=f"{what} at {self.address}", writes=writes) from None
         except requests.exceptions.RequestException as error:
@@ -150,10 +159,22 @@ class VaultClient:
     def _ready(self) -> hvac.Client:
         with self._lock:
             if self._client is None:
-                self._client = self._log_in()
+                self._client = self._guarded(self._log_in, what="logging in", writes=False)
             elif self._monotonic() >= self._renew_at:
-                self._renew(self._client)
+                self._client = self._renewed(self._client)
             return self._client
+
+    def with_limits(self, *, timeout: timedelta, proxy: str) -> VaultClient:
+        """The same identity with another time limit and network position; logs in on its own."""
+        return VaultClient(
+            self.address,
+            self._login,
+            namespace=self._namespace,
+            ca_file=self._ca_file,
+            timeout=timeout,
+            proxy=proxy,
+            monotonic=self._monotonic,
+        )
 
     def _new_client(self, token: str) -> hvac.Client:
         import hvac
@@ -161,7 +182,9 @@ class VaultClient:
 
         session = requests.Session()
         # hvac would read VAULT_TOKEN, ~/.vault-token and VAULT_CACERT; requests would read .netrc and proxies.
-        session.trust_env = not is_loopback(self.address)
+        session.trust_env = not is_loopback(self.address) and not self._proxy
+        if self._proxy:
+            session.proxies = {"http": self._proxy, "https": self._proxy}
         session.verify = self._ca_file or True
         return hvac.Client(
             url=self.address,
@@ -169,7 +192,7 @@ class VaultClient:
             namespace=self._namespace or None,
             session=session,
             verify=self._ca_file or True,
-            timeout=max(1, int(self._timeout.total_seconds())),
+            timeout=self._timeout.total_seconds(),  # type: ignore[arg-type]  # requests takes fractions too
             allow_redirects=False,  # a redirect would carry the token where nobody reviewed it
         )
 
@@ -177,7 +200,7 @@ class VaultClient:
         if isinstance(self._login, TokenLogin):
             return self._new_client(self._login.token.get_secret_value())
         client = self._new_client("")
-        answer = self._guarded(self._login_call(), client, what="logging in", writes=False)
+        answer = self._login_call()(client)
         client.token = answer["auth"]["client_token"]
         self._schedule(answer["auth"])
         return client
@@ -205,15 +228,14 @@ class VaultClient:
         life = int(auth.get("lease_duration") or 0)
         self._renew_at = self._monotonic() + life * _RENEW_AT if life else float("inf")
 
-    def _renew(self, client: hvac.Client) -> None:
-        """Renew, else log in anew: renewal ends at the token's maximum life."""
+    def _renewed(self, client: hvac.Client) -> hvac.Client:
+        """Renew the token, else log in anew: renewal ends at the token's maximum life."""
         try:
-            answer = self._guarded(lambda c: c.auth.token.renew_self(), client, what="renewing the token", writes=False)
-            self._schedule(answer["auth"])
-        except AuthenticationError:
-            self._client = self._log_in()
-        except RemoteServiceError:
-            self._client = self._log_in()
+            answer = self._guarded(client.auth.token.renew_self, what="renewing the token", writes=False)
+        except (AuthenticationError, RemoteServiceError):
+            return self._guarded(self._log_in, what="logging in", writes=False)
+        self._schedule(answer["auth"])
+        return client
 
 
 def _read_jwt(path: Path) -> SecretText:
@@ -237,6 +259,8 @@ def vault_error(error: Any, *, what: str, writes: bool) -> LifecycleError:
     name, texts = type(error).__name__, " ".join(str(item) for item in error.errors or ()).lower()
     if "check-and-set" in texts:
         return LostRaceError(f"{what}: somebody else wrote it first", remedy="run again: it is read anew")
+    if name in ("Forbidden", "Unauthorized") and not texts:
+        return RemoteServiceError(f"{what}: something in between refused it", remedy="look at proxies and firewalls")
     if name in ("Forbidden", "Unauthorized") or any(text in texts for text in _REFUSED_LOGINS):
         return AuthenticationError(f"{what}: Vault refused us ({name})", remedy="check login and policy for this path")
     if name == "InvalidPath":

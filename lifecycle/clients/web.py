@@ -58,7 +58,7 @@ class WebClient:
     Args:
         timeout: upper bound of one exchange, from connecting to the last byte.
         ca_file: trust only this authority; empty = the system's.
-        proxy: an http proxy URL without a login; empty = the environment's. Never used for this machine.
+        proxy: an http proxy URL without a login; empty = the environment's, or none for this machine.
     """
 
     def __init__(self, *, timeout: timedelta = timedelta(seconds=30), ca_file: str = "", proxy: str = "") -> None:
@@ -116,7 +116,7 @@ class WebClient:
         return httpx.Client(
             timeout=timeout,
             verify=_trust(self._ca_file),
-            proxy=None if local else self._proxy or None,
+            proxy=self._proxy or None,
             trust_env=not local and not self._proxy,
             follow_redirects=False,  # a redirect would carry the Authorization header where nobody reviewed it
         )

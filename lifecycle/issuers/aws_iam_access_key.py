@@ -48,8 +48,8 @@ class AwsIamAccessKeySettings(KindSettings):
         user: name of an IAM user that this spec does not own.
     """
 
-    service_account: str = ""
-    user: str = ""
+    service_account: str | None = None
+    user: str | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:

@@ -1,0 +1,107 @@
+"""AWS's error codes as reasons.
+
+Sources: S3 error responses; AWS common errors; IAM "Troubleshoot access denied error messages"; Secrets Manager and STS
+API references; botocore `retries/standard.py` (throttling, also with 400).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from lifecycle.clients.aws import THROTTLED, AwsClients, AwsConnection, error_code, error_status, request_id
+from lifecycle.connectors.probing import Probe, capped, reason_of_status
+from lifecycle.domain.verification import Reason, VerificationResult
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+CODES = {
+    "InvalidAccessKeyId": Reason.WRONG_VALUE,  # deleted, inactive, of another partition, or too young
+    "SignatureDoesNotMatch": Reason.WRONG_VALUE,
+    "InvalidSignatureException": Reason.WRONG_VALUE,
+    "InvalidClientTokenId": Reason.WRONG_VALUE,
+    "UnrecognizedClientException": Reason.WRONG_VALUE,
+    "AuthFailure": Reason.WRONG_VALUE,
+    "InvalidToken": Reason.WRONG_VALUE,
+    "InvalidIdentityToken": Reason.WRONG_VALUE,
+    "IDPRejectedClaim": Reason.WRONG_VALUE,
+    "ExpiredToken": Reason.EXPIRED,
+    "ExpiredTokenException": Reason.EXPIRED,
+    "RequestTimeTooSkewed": Reason.CLOCK_SKEW,
+    "RequestExpired": Reason.CLOCK_SKEW,
+    "IncompleteSignature": Reason.NOT_CONFIGURED,
+    "MissingAuthenticationToken": Reason.NOT_CONFIGURED,
+    "OptInRequired": Reason.NOT_CONFIGURED,
+    "NotSignedUp": Reason.NOT_CONFIGURED,
+    "NoSuchBucket": Reason.NOT_CONFIGURED,
+    "NoSuchKey": Reason.NOT_CONFIGURED,
+    "ResourceNotFoundException": Reason.NOT_CONFIGURED,
+    "AllAccessDisabled": Reason.LOCKED,
+    "DecryptionFailure": Reason.NO_PERMISSION,
+    "KMS.AccessDeniedException": Reason.NO_PERMISSION,
+    "KMSAccessDeniedException": Reason.NO_PERMISSION,
+    "AuthorizationHeaderMalformed": Reason.WRONG_REGION,
+    "PermanentRedirect": Reason.WRONG_REGION,
+    "IllegalLocationConstraintException": Reason.WRONG_REGION,
+}
+_DENIALS = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError"})
+_RIGHTS = (
+    "identity-based policy",
+    "resource-based policy",
+    "session policy",
+    "permissions boundary",
+    "service control policy",
+    "trust policy",
+    "not authorized to perform",
+)
+
+
+def aws_reason(error: ClientError) -> Reason:
+    """Why AWS refused; the texts of denials are documented, everything else goes by its code."""
+    code, status = error_code(error), error_status(error)
+    if code in THROTTLED:
+        return Reason.THROTTLED
+    message = str(error.response.get("Error", {}).get("Message", "")).lower()
+    if code in _DENIALS:
+        return capped(_denial(message), status)
+    if "signature expired" in message:
+        return Reason.CLOCK_SKEW
+    return capped(CODES.get(code, reason_of_status(status)), status)
+
+
+def _denial(message: str) -> Reason:
+    if "vpc endpoint policy" in message:
+        return Reason.NETWORK_POLICY
+    # Without a named cause it may be a policy of another account, which nobody here can read.
+    return Reason.NO_PERMISSION if any(text in message for text in _RIGHTS) else Reason.AMBIGUOUS
+
+
+def told(error: ClientError) -> str:
+    """Code and request id, for the detail of a result."""
+    return f"{error_code(error) or error_status(error)}, request {request_id(error) or 'unknown'}"
+
+
+def aws_failure(probe: Probe, error: Exception) -> VerificationResult:
+    """End a probe with what boto3 raised."""
+    from botocore.exceptions import ClientError
+
+    if isinstance(error, ClientError):
+        return probe.result(aws_reason(error), told(error))
+    return probe.failed_exchange(error)
+
+
+def probing_clients(connection: AwsConnection, probe: Probe, **login: Any) -> AwsClients:
+    """Clients whose every attempt ends with the probe, through the probe's proxy."""
+    from dataclasses import replace
+
+    left = probe.deadline.cap(probe.deadline.seconds_left)
+    return AwsClients(
+        replace(
+            connection,
+            connect_timeout=timedelta(seconds=min(6.0, left)),
+            read_timeout=timedelta(seconds=left),
+            proxy=probe.proxy or connection.proxy,
+            **login,
+        )
+    )

@@ -1,0 +1,139 @@
+"""An OAuth client: a token is issued to it and, if asked for, introspected as active.
+
+Sources of the codes: RFC 6749 section 5.2, RFC 6750 section 3.1, RFC 7662; Okta (server_error with status 400).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from lifecycle.clients.oauth import AuthMethod, ClientLogin, OAuthClient, OAuthEndpoints
+from lifecycle.clients.web import Answer, WebClient, retry_after
+from lifecycle.connectors.probing import Probe, capped, reason_of_status
+from lifecycle.domain.errors import ConfigurationError, LifecycleError
+from lifecycle.domain.kinds import Family, Kind, KindSettings
+from lifecycle.domain.ports import Clock, ConnectorVerifier
+from lifecycle.domain.secret import SecretText, SecretValue
+from lifecycle.domain.verification import Egress, Reason, VerificationResult
+
+TOKEN = "client_credentials"  # noqa: S105 - the name of a grant
+INTROSPECTION = "introspection"
+_CODES = {
+    "invalid_client": Reason.WRONG_VALUE,
+    "invalid_grant": Reason.WRONG_VALUE,
+    "unauthorized_client": Reason.NO_PERMISSION,
+    "invalid_scope": Reason.NO_PERMISSION,
+    "access_denied": Reason.NO_PERMISSION,
+    "insufficient_scope": Reason.NO_PERMISSION,
+    "unsupported_grant_type": Reason.NOT_CONFIGURED,
+    "invalid_request": Reason.NOT_CONFIGURED,
+    "authorization_pending": Reason.APPROVAL_PENDING,
+    "server_error": Reason.SERVICE_FAULT,
+    "temporarily_unavailable": Reason.SERVICE_FAULT,
+}
+
+
+class OAuthTokenSettings(KindSettings):
+    """A connector of kind `oauth_token`; also the target that is verified.
+
+    Attributes:
+        introspect: also ask whether the token is active.
+        scope: what to ask for; empty = the client's default.
+    """
+
+    introspect: bool = False
+    scope: str = ""
+
+
+class OAuthTokenVerifier:
+    """Verifies client secrets at one authorization server.
+
+    Args:
+        issuer: its issuer identifier.
+        clock: the time.
+        method: how the client authenticates.
+    """
+
+    def __init__(self, issuer: str, *, clock: Clock, method: AuthMethod = "client_secret_basic") -> None:
+        self._issuer = issuer
+        self._clock = clock
+        self._method = method
+
+    def verify(
+        self, target: OAuthTokenSettings, value: SecretValue, *, deadline: timedelta, via: Egress | None
+    ) -> VerificationResult:
+        """Get a token; introspect it."""
+        asked = (TOKEN, INTROSPECTION) if target.introspect else (TOKEN,)
+        probe = Probe.begin(asked, clock=self._clock, deadline=deadline, via=via)
+        if not {"client_id", "client_secret"} <= value.keys():
+            return probe.result(Reason.NOT_CONFIGURED, "the value has no client_id and client_secret")
+        client = OAuthClient(self._issuer, web=WebClient(proxy=probe.proxy))
+        login = ClientLogin(
+            client_id=value["client_id"].get_secret_value(), client_secret=value["client_secret"], method=self._method
+        )
+        try:
+            return self._judge(probe, client, login, target)
+        except LifecycleError as error:
+            reason = Reason.NOT_CONFIGURED if isinstance(error, ConfigurationError) else Reason.AMBIGUOUS
+            return probe.result(reason, "the server's metadata cannot be used")
+        except Exception as error:
+            return probe.failed_exchange(error)
+
+    def _judge(
+        self, probe: Probe, client: OAuthClient, login: ClientLogin, target: OAuthTokenSettings
+    ) -> VerificationResult:
+        found = client.request_metadata(deadline=probe.deadline)
+        if isinstance(found, Answer):
+            reason = capped(Reason.AMBIGUOUS, found.status)
+            return probe.result(reason, f"metadata: HTTP {found.status}", retry_after=retry_after(found.headers))
+        # What is fetched is renewed once before anything is judged by it.
+        for last in (False, True):
+            answer = client.request_token(found, login, scope=target.scope, deadline=probe.deadline)
+            token = answer.text_field("access_token")
+            if answer.status != 200 or not token:
+                return _refusal(probe, answer, "token")
+            probe.show(TOKEN)
+            if not target.introspect:
+                return probe.works()
+            judged = self._introspect(probe, client, found, login, SecretText(token))
+            if judged is not None or last:
+                break
+        return judged or probe.result(Reason.AMBIGUOUS, "fresh tokens are introspected as inactive")
+
+    def _introspect(
+        self, probe: Probe, client: OAuthClient, endpoints: OAuthEndpoints, login: ClientLogin, token: SecretText
+    ) -> VerificationResult | None:
+        """The result, or None when a token that was issued just now is not active."""
+        if not endpoints.introspection:
+            return probe.result(Reason.NOT_CONFIGURED, "the server offers no introspection")
+        answer = client.introspect(endpoints, login, token, deadline=probe.deadline)
+        document = answer.document()
+        if answer.status != 200 or not isinstance(document, dict) or not isinstance(document.get("active"), bool):
+            refused = _refusal(probe, answer, INTROSPECTION)
+            # The token endpoint has just accepted this client: here it only lacks the right to introspect.
+            return probe.result(Reason.NO_PERMISSION, refused.detail) if answer.status in (401, 403) else refused
+        if not document["active"]:
+            return None
+        probe.show(INTROSPECTION)
+        return probe.works()
+
+
+def _refusal(probe: Probe, answer: Answer, step: str) -> VerificationResult:
+    code = answer.text_field("error")
+    told = f"{step}: HTTP {answer.status} {code if code in _CODES else ''}".rstrip()
+    if answer.status < 400:
+        return probe.result(Reason.AMBIGUOUS, f"{told}, no token in the answer")
+    if not code and answer.status == 401:
+        return probe.result(Reason.NOT_CONFIGURED, f"{told}: no error code, a header may have been stripped")
+    reason = capped(_CODES.get(code, reason_of_status(answer.status)), answer.status)
+    return probe.result(reason, told, retry_after=retry_after(answer.headers))
+
+
+_: type[ConnectorVerifier] = OAuthTokenVerifier
+
+KIND = Kind(
+    name="oauth_token",
+    family=Family.CONNECTOR,
+    settings=OAuthTokenSettings,
+    summary="An OAuth client: a token by client credentials, introspected if asked for.",
+)

@@ -1,0 +1,204 @@
+"""Verify connectors: many at once, each within a deadline that really ends it, none holding up another.
+
+1. Probes run on up to 50 threads.
+2. A probe that outlives its deadline is given up: its result is `time-out: total`, its thread is left behind (a thread
+   cannot be killed) and replaced, so that the others go on.
+3. A target that keeps failing is left alone by its breaker.
+4. Results come back in the order of the probes, whatever finished first; each is also reported at once.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+from lifecycle.domain.errors import ExitCode, LifecycleError, NotFoundError
+from lifecycle.domain.ports import Clock, ConnectorVerifier
+from lifecycle.domain.secret import SecretValue
+from lifecycle.domain.verification import Egress, Reason, VerificationResult, VerificationStatus, outcome
+
+MAX_THREADS = 50
+_UNREACHED = frozenset(
+    {
+        Reason.CONNECTION_REFUSED,
+        Reason.NAME_NOT_RESOLVED,
+        Reason.SERVICE_FAULT,
+        Reason.TIMEOUT_CONNECT,
+        Reason.TIMEOUT_READ,
+        Reason.TIMEOUT_TOTAL,
+    }
+)
+
+
+class TargetBreaker(Protocol):
+    """Decides whether a target may be asked."""
+
+    def admits(self) -> bool:
+        """Whether a call may go now. Who is admitted must `record` its outcome."""
+        ...
+
+    def record(self, *, reached: bool) -> None:
+        """Report whether the target answered."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorProbe:
+    """One connector to verify.
+
+    Attributes:
+        name: its name in the spec.
+        target: what its verifier takes.
+        verifier: of its kind.
+        value: reads the credential's current value, on the probe's own thread; no credential: an empty value.
+        deadline: for all of it, reading the value included.
+        via: the network position.
+        host: what the breaker is kept for; connectors of one target share it.
+    """
+
+    name: str
+    target: Any = field(repr=False)
+    verifier: ConnectorVerifier = field(repr=False)
+    value: Callable[[], SecretValue] = field(repr=False)
+    deadline: timedelta
+    via: Egress | None = None
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorResult:
+    """The outcome of one connector."""
+
+    name: str
+    result: VerificationResult
+
+
+Progress = Callable[[ConnectorResult], None]
+
+
+def _silent(_result: ConnectorResult) -> None:
+    """The progress callback of those who watch nothing."""
+
+
+def verify_connectors(
+    probes: Sequence[ConnectorProbe],
+    *,
+    clock: Clock,
+    breaker: Callable[[str], TargetBreaker],
+    progress: Progress = _silent,
+    threads: int = MAX_THREADS,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> tuple[ConnectorResult, ...]:
+    """Verify all; never raises for what a target does.
+
+    Args:
+        probes: in the order of the spec.
+        clock: for `checked_at` of results that no verifier made.
+        breaker: the breaker of a host; the same object for the same host.
+        progress: called on the caller's thread as each result comes in.
+        threads: how many run at once, at most 50.
+        monotonic: seconds that never go back.
+    """
+    run = _Run(probes, clock=clock, breaker=breaker, monotonic=monotonic)
+    return run.all(progress, limit=max(1, min(threads, MAX_THREADS)))
+
+
+def exit_code(results: Sequence[ConnectorResult]) -> ExitCode:
+    """What a run of verification stands for: an invalid credential before an indeterminate one."""
+    found = {item.result.status for item in results}
+    if VerificationStatus.INVALID in found:
+        return ExitCode.REFUSED
+    return ExitCode.REMOTE if VerificationStatus.INDETERMINATE in found else ExitCode.DONE
+
+
+class _Run:
+    """One run: starts probes while fewer than the limit are alive, gives up those whose time is over."""
+
+    def __init__(
+        self,
+        probes: Sequence[ConnectorProbe],
+        *,
+        clock: Clock,
+        breaker: Callable[[str], TargetBreaker],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._probes = probes
+        self._clock = clock
+        self._breaker = breaker
+        self._monotonic = monotonic
+        self._done: queue.SimpleQueue[tuple[int, VerificationResult]] = queue.SimpleQueue()
+        self._ends: dict[int, float] = {}
+        self._results: dict[int, VerificationResult] = {}
+
+    def all(self, progress: Progress, *, limit: int) -> tuple[ConnectorResult, ...]:
+        waiting = list(range(len(self._probes)))[::-1]
+        while waiting or self._ends:
+            while waiting and len(self._ends) < limit:
+                self._start(waiting.pop(), progress)
+            self._collect(progress)
+        return tuple(
+            ConnectorResult(name=probe.name, result=self._results[index]) for index, probe in enumerate(self._probes)
+        )
+
+    def _start(self, index: int, progress: Progress) -> None:
+        probe = self._probes[index]
+        if not self._breaker(probe.host or probe.name).admits():
+            self._finish(index, self._own(Reason.SERVICE_FAULT, "not asked: it failed repeatedly just now"), progress)
+            return
+        self._ends[index] = self._monotonic() + probe.deadline.total_seconds()
+        # Daemon: a thread that never comes back must not keep the process alive.
+        threading.Thread(target=self._work, args=(index, probe), name=f"verify {probe.name}", daemon=True).start()
+
+    def _work(self, index: int, probe: ConnectorProbe) -> None:
+        try:
+            result = probe.verifier.verify(probe.target, probe.value(), deadline=probe.deadline, via=probe.via)
+        except NotFoundError as error:
+            result = self._own(Reason.NOT_CONFIGURED, error.message)
+        except LifecycleError as error:
+            result = self._own(Reason.AMBIGUOUS, error.message)
+        except Exception as error:  # a bug: no verdict on the credential, and no text that may hold it
+            result = self._own(Reason.AMBIGUOUS, f"the probe failed with {type(error).__name__}")
+        self._done.put((index, result))
+
+    def _collect(self, progress: Progress) -> None:
+        """Take one result, or give up what is overdue."""
+        if not self._ends:
+            return
+        patience = max(0.0, min(self._ends.values()) - self._monotonic())
+        try:
+            index, result = self._done.get(timeout=patience)
+        except queue.Empty:
+            self._give_up(progress)
+            return
+        if index in self._ends:  # else it was given up before, and its late answer no longer counts
+            del self._ends[index]
+            self._record(index, result)
+            self._finish(index, result, progress)
+
+    def _give_up(self, progress: Progress) -> None:
+        now = self._monotonic()
+        for index in [index for index, end in self._ends.items() if end <= now]:
+            del self._ends[index]
+            result = self._own(Reason.TIMEOUT_TOTAL, f"no answer within {self._probes[index].deadline}")
+            self._record(index, result)
+            self._finish(index, result, progress)
+
+    def _record(self, index: int, result: VerificationResult) -> None:
+        probe = self._probes[index]
+        self._breaker(probe.host or probe.name).record(reached=result.reason not in _UNREACHED)
+
+    def _finish(self, index: int, result: VerificationResult, progress: Progress) -> None:
+        self._results[index] = result
+        progress(ConnectorResult(name=self._probes[index].name, result=result))
+
+    def _own(self, reason: Reason, detail: str) -> VerificationResult:
+        """A result that no verifier made."""
+        remedy = "verify it alone: lifecycle verify NAME"
+        return VerificationResult(
+            status=outcome(reason), reason=reason, detail=detail, remedy=remedy, checked_at=self._clock()
+        )
