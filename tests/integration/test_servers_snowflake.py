@@ -17,18 +17,19 @@ _LOG_IN = """
 import base64, json, sys
 import snowflake.connector
 options = json.load(sys.stdin)
+statement = options.pop("statement", "SELECT 1")
 if "private_key" in options:
     options["private_key"] = base64.b64decode(options["private_key"])
 try:
     with snowflake.connector.connect(**options) as connection:
-        print(json.dumps({"row": connection.cursor().execute("SELECT 1").fetchone()}))
+        print(json.dumps({"rows": connection.cursor().execute(statement).fetchall()}))
 except snowflake.connector.errors.Error as error:
     print(json.dumps({"code": error.errno}))
 """
 
 
 def connector_answer(gate: SnowflakeGate, folder: Path, user: str, **options: object) -> dict[str, object]:
-    """What Snowflake's connector gets: a row, or the number of an error."""
+    """What Snowflake's connector gets: rows, or the number of an error."""
     where = {"host": "127.0.0.1", "port": gate.port, "protocol": "http", "account": gate.account}
     limits = {"login_timeout": 5, "user": user}
     done = subprocess.run(
@@ -72,10 +73,13 @@ def test_either_key_slot_logs_in_and_an_unset_one_no_more(
     assert status(snowflake_gate, user, other_pair) == (200, "090001")
 
 
-def test_signature_age_and_account_of_a_token_are_checked(
+def test_kind_age_signature_and_account_of_a_token_are_checked(
     snowflake_gate: SnowflakeGate, pair: KeyPair, other_pair: KeyPair
 ) -> None:
     user = snowflake_gate.users.fresh(keys={"RSA_PUBLIC_KEY": pair.public})
+    token = pair.token(account=snowflake_gate.account, user=user)
+    assert snowflake_gate.post("SELECT 1", token=token, kind="").status_code == 200
+    assert snowflake_gate.post("SELECT 1", token=token, kind="OAUTH").json()["code"] == "390303"
     assert status(snowflake_gate, user, pair, issued_at=time.time() - 120) == (401, "390144")
     head, claims, _ = pair.token(account=snowflake_gate.account, user=user).split(".")
     signature = other_pair.token(account=snowflake_gate.account, user=user).rsplit(".", 1)[1]
@@ -135,7 +139,7 @@ def test_opaque_tokens_are_told_apart_when_unknown_and_when_expired(
     assert codes == ["090001", invalid, expired]
 
 
-def test_connector_logs_in_by_password_and_key_and_gets_snowflakes_codes(
+def test_connector_logs_in_by_password_or_key_and_gets_snowflakes_codes(
     snowflake_gate: SnowflakeGate, tmp_path: Path, pair: KeyPair, other_pair: KeyPair
 ) -> None:
     user = snowflake_gate.users.fresh(password="right", keys={"RSA_PUBLIC_KEY": pair.public})
@@ -146,7 +150,25 @@ def test_connector_logs_in_by_password_and_key_and_gets_snowflakes_codes(
     def key(of: KeyPair) -> dict[str, object]:
         return {"authenticator": "SNOWFLAKE_JWT", "private_key": base64.b64encode(of.private_der).decode()}
 
-    assert answer(password="right") == {"row": [1]}
+    assert answer(password="right") == {"rows": [[1]]}
     assert answer(password="wrong") == {"code": 390100}
-    assert answer(**key(pair)) == {"row": [1]}
+    assert answer(**key(pair)) == {"rows": [[1]]}
     assert answer(**key(other_pair)) == {"code": 390144}
+
+
+def test_connector_logs_in_by_token_and_describes_its_user(snowflake_gate: SnowflakeGate, tmp_path: Path) -> None:
+    tokens = {name: f"{name}-{time.time()}" for name in ("oauth", "access")}
+    expiry = time.time() + 60
+    user = snowflake_gate.users.fresh(oauth_tokens={tokens["oauth"]: expiry}, access_tokens={tokens["access"]: expiry})
+    by_oauth = {"authenticator": "oauth", "token": tokens["oauth"], "statement": f"DESC USER {user}"}
+    rows = connector_answer(snowflake_gate, tmp_path, user, **by_oauth)["rows"]
+    assert isinstance(rows, list)
+    assert ["NAME", user, "null", "Name"] in rows
+    by_access_token = {"authenticator": "PROGRAMMATIC_ACCESS_TOKEN", "token": tokens["access"]}
+    assert connector_answer(snowflake_gate, tmp_path, user, **by_access_token) == {"rows": [[1]]}
+
+
+def test_user_can_be_refused_although_its_key_is_right(snowflake_gate: SnowflakeGate, pair: KeyPair) -> None:
+    refusal = ["390422", "Incoming request with IP/Token 203.0.113.7 is not allowed to access Snowflake."]
+    user = snowflake_gate.users.fresh(keys={"RSA_PUBLIC_KEY": pair.public}, refusal=refusal)
+    assert status(snowflake_gate, user, pair) == (401, "390422")

@@ -116,13 +116,15 @@ class SnowflakeGate:
         Args:
             statement: SQL.
             token: Goes into the Authorization header.
-            kind: Goes into X-Snowflake-Authorization-Token-Type.
+            kind: Goes into X-Snowflake-Authorization-Token-Type; empty leaves the header out.
             more: Further fields of the body, such as `database`.
 
         Returns:
             The answer, whatever its status.
         """
-        headers = {"Authorization": f"Bearer {token}", "X-Snowflake-Authorization-Token-Type": kind}
+        headers = {"Authorization": f"Bearer {token}"}
+        if kind:
+            headers["X-Snowflake-Authorization-Token-Type"] = kind
         with httpx.Client(trust_env=False, timeout=30) as client:
             body = {"statement": statement, **more}
             return client.post(f"{self.url}/api/v2/statements", json=body, headers=headers)

@@ -110,8 +110,9 @@ class Gate:
     async def _sql_api(self, headers: dict[str, str], content: bytes, send: Send) -> None:
         request = json.loads(content)
         try:
-            kind = headers.get("x-snowflake-authorization-token-type", "OAUTH").upper()
-            user = self._directory.by_token(kind, headers.get("authorization", "").removeprefix("Bearer "))
+            token = headers.get("authorization", "").removeprefix("Bearer ")
+            kind = headers.get("x-snowflake-authorization-token-type") or self._directory.kind_of(token)
+            user = self._directory.by_token(kind.upper(), token)
         except SnowflakeError as refused:
             await _answer(send, 401, {"code": refused.code, "message": refused.text})
             return

@@ -43,6 +43,8 @@ class User:
         oauth_tokens: Expiry by token, seconds since 1970.
         access_tokens: The same for programmatic access tokens.
         disabled: Whether every login is refused.
+        refusal: Code and text with which every login is refused although its credential is right: for what the gate
+            does not model, such as a network policy (390422) or a locked user (390102).
         administers: The users that it may alter and describe; `*` for all.
     """
 
@@ -53,6 +55,7 @@ class User:
     oauth_tokens: dict[str, float] = field(default_factory=dict, repr=False)
     access_tokens: dict[str, float] = field(default_factory=dict, repr=False)
     disabled: bool = False
+    refusal: list[str] = field(default_factory=list)
     administers: list[str] = field(default_factory=list)
 
     def set_key(self, slot: str, value: str, now: float) -> None:
@@ -152,6 +155,15 @@ class Directory:
             return self._by_opaque(token, "access_tokens", invalid="394400", expired="394401", what=what)
         raise SnowflakeError("390103", f"Authenticator {kind} is not known.")
 
+    @staticmethod
+    def kind_of(token: str) -> str:
+        """Tell a key pair's JWT from an OAuth token, as the SQL API does when no header names the type."""
+        try:
+            issuer = str(jwt.decode(token, options={"verify_signature": False}).get("iss"))
+        except jwt.InvalidTokenError:
+            return "OAUTH"
+        return "KEYPAIR_JWT" if ".SHA256:" in issuer else "OAUTH"
+
     def _by_password(self, name: str, password: str) -> User:
         user = self.users.get(name)
         if user is None or user.password is None or not hmac.compare_digest(user.password, password):
@@ -186,4 +198,7 @@ class Directory:
     def _enabled(user: User) -> User:
         if user.disabled:
             raise SnowflakeError("390101", "User access disabled. Contact your local system administrator.")
+        if user.refusal:
+            code, text = user.refusal
+            raise SnowflakeError(code, text)
         return user
