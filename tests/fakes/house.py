@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from lifecycle.domain.credential import CredentialClass, CredentialId
+from lifecycle.domain.credential import CredentialClass, CredentialId, ProviderCredential
 from lifecycle.domain.rotation import Outcome, RotationRecord, State
 from lifecycle.domain.rotation_policy import Limits, RotationPolicy
 from lifecycle.domain.secret import (
@@ -15,6 +15,7 @@ from lifecycle.domain.secret import (
     SecretValue,
     VersionId,
     VersionStage,
+    VersionSummary,
     fingerprint,
 )
 from lifecycle.operations.rotation_context import ConsumerBinding, RotationContext
@@ -38,6 +39,7 @@ from tests.fakes.world import CANARY, Conductor, Port, World
 NAME = "ingest"
 REF = SecretRef(store="default", path=NAME)
 LEASE = timedelta(minutes=30)
+MINIMUM = timedelta(hours=1)
 ADMIN = value_of("admin")
 SLOTTED = (CredentialClass.A, CredentialClass.B)
 
@@ -69,6 +71,7 @@ class House:
     world: World = field(default_factory=World)
     period: timedelta = timedelta(days=30)
     retiring: bool = False
+    in_use: bool = False  # somebody who is no declared consumer goes on using the old credential
 
     def __post_init__(self) -> None:
         self.world.removed = self.removed
@@ -85,7 +88,12 @@ class House:
             self.provider.add("w0", by=THEM)  # somebody else's, there before we came: must survive everything
         self.world.pass_time(timedelta(days=1))
         self.world.ticks.append(self.consumer.tick)
+        if self.in_use:
+            self.world.ticks.append(self._use_old)
         self.world.instant.append(self._instant)
+        self.provider.before_delete = self._before_delete
+        self.provider.before_mint = self._before_mint
+        self.store.before_promote = self._before_promote
         self.world.state_of = lambda: self.record.state if self.record else State.IDLE
 
     def _install(self) -> None:
@@ -132,7 +140,7 @@ class House:
             new_id=lambda: f"op{world.next()}",
             fingerprint=name_of,
             consumers=(ConsumerBinding(name="app", destination=reach),) if self.consumed else (),
-            policy=RotationPolicy(period=self.period, minimum=timedelta(hours=1), ceiling=timedelta(hours=6)),
+            policy=RotationPolicy(period=self.period, minimum=MINIMUM, ceiling=timedelta(hours=6)),
             limits=Limits(lease=LEASE, poll=timedelta(minutes=30)),
             admin=(lambda: ADMIN) if self.admin else None,
             creator=US,
@@ -143,6 +151,7 @@ class House:
 
     def lease_lapses(self) -> None:
         """Time passes until whoever holds the lease has lost it."""
+        self.world.paused = True
         self.world.pass_time(LEASE + timedelta(seconds=1))
 
     def somebody_creates(self) -> SecretValue:
@@ -165,6 +174,9 @@ class House:
             self.store.put_current(value)
             self.foreign_promotion = self.store.revision
 
+    def _use_old(self) -> None:
+        self.provider.uses[CredentialId("v0")] = self.world.now
+
     # -- the referee
 
     def _instant(self) -> None:
@@ -172,6 +184,10 @@ class House:
         current = self.store.value(VersionStage.CURRENT)
         if current is not None and id_of(current) not in self.world.verified:
             self.world.broken("an unverified value became current")
+        record = self.record
+        if record is not None and record.state is State.CLOSED and record.outcome is Outcome.DONE and record.old:
+            if self.kind in SLOTTED and record.old.id in self.provider.held:
+                self.world.broken("I3: closed while the retired credential lives")
         if self.retiring or current is None or self.kind in (CredentialClass.D, CredentialClass.E):
             return
         if self.kind is CredentialClass.C:
@@ -182,6 +198,45 @@ class House:
         for value in (self.consumer.box, self.consumer.holds):
             if value is not None and self.kind in SLOTTED and not self.provider.accepts(value):
                 self.world.broken("I7: revoked while the consumer still uses it")
+
+    def _before_delete(self, item: ProviderCredential) -> None:
+        """I2 and I7, at the moment when the provider deletes."""
+        record = self.record
+        retiring = self.store.value(VersionStage.RETIRING)
+        sealed = retiring is not None and id_of(retiring) == item.id
+        if item.creator == THEM and not sealed:
+            self.world.broken("I2: deleted a credential that the operation did not make")
+        used = self.provider.uses.get(item.id)
+        if self.provider.traits.last_used and used is not None and self.world.now - used < MINIMUM:
+            self.world.broken("I7: revoked while it was still in use")
+        if record is None or self.retiring or record.old is None or record.old.id != item.id or not record.promoted:
+            return
+        if self.world.now - (record.promoted_at or self.world.now) < MINIMUM:
+            self.world.broken("I7: revoked before the minimum of grace was over")
+
+    def _before_mint(self) -> None:
+        """Nothing is made unrecorded, nor while an earlier one is unaccounted for."""
+        record = self.record
+        if record is None or record.state is not State.MINTING:
+            if not self.world.paused:
+                self.world.broken("minted with no record of the intent")
+            return
+        told = [event.detail.get("attempt") for event in self.audit.read() if event.action == "credential.mint"]
+        if record.attempt not in told:
+            self.world.broken("minted with no audit record of the intent")
+        known = {id_of(value) for _, value in self.store.values.values()} | set(record.condemned)
+        lost = [item for item in self.provider.held.values() if item.creator == US and item.id not in known]
+        if lost and not self.world.paused:
+            self.world.broken("minted again while the first is not accounted for")
+
+    def _before_promote(self, operation: OperationId, current: VersionSummary | None) -> None:
+        """I2: what somebody else promoted after the operation began is not overwritten."""
+        begun = next((item for item in self.journal.history(NAME) if item.operation == operation), None)
+        if begun is None or current is None:
+            return
+        replaced = self.provider.identify(self.store.values[current.version][1])
+        if begun.old is None or begun.old.id != replaced:
+            self.world.broken("I2: a promotion by somebody else was overwritten")
 
     def at_rest(self) -> None:
         """What must hold when nothing runs and a fault-free resume has ended."""

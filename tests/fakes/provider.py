@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -42,6 +43,8 @@ class Provider:
     traits: Traits
     held: dict[CredentialId, ProviderCredential] = field(default_factory=dict)
     uses: dict[CredentialId, datetime] = field(default_factory=dict)
+    before_delete: Callable[[ProviderCredential], None] = lambda _item: None
+    before_mint: Callable[[], None] = lambda: None
 
     def add(self, name: str, *, by: str, marker: str = "", slot: str = "") -> SecretValue:
         """A credential that is simply there."""
@@ -76,7 +79,7 @@ class Provider:
         self.held[credential_id] = replace(self._get(credential_id), enabled=enabled)
 
     def revoke(self, principal: str, credential_id: CredentialId) -> None:
-        self._get(credential_id)
+        self.before_delete(self._get(credential_id))
         del self.held[credential_id]
 
     def last_used(self, principal: str, credential_id: CredentialId) -> datetime | NotReported:
@@ -100,6 +103,7 @@ class MintingProvider(Provider):
     def mint(self, principal: str, marker: str, previous: SecretValue | None) -> Minted:
         if self.traits.slots and len(self.held) >= self.traits.slots:
             raise SlotOccupiedError("no free slot", remedy="free one")
+        self.before_mint()
         name = f"k{self.world.next()}"
         value = self.add(name, by=US, marker=marker)
         return Minted(credential=self.shown(self.held[CredentialId(name)]), value=value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lifecycle.domain.errors import LostRaceError, NotFoundError
@@ -31,6 +32,7 @@ class MemoryStore:
     revision: int = 0
     marker: bool = False
     promoted: set[OperationId] = field(default_factory=set)
+    before_promote: Callable[[OperationId, VersionSummary | None], None] = lambda _operation, _current: None
 
     def put_current(self, value: SecretValue) -> None:
         """What somebody else stored: current moves to previous, as with any client of the store."""
@@ -89,6 +91,7 @@ class MemoryStore:
         if moved or found is None:
             raise LostRaceError("somebody else promoted", remedy="read")
         version = self.pending.pop(found)
+        self.before_promote(found[0], current)
         if found[0] in self.promoted:
             self.world.broken("promoted twice in one operation")
         self.promoted.add(found[0])

@@ -20,11 +20,19 @@ class Scenario:
     first: bool = False
     admin: bool = True
     mood: Mood = Mood.WILLING
+    in_use: bool = False
     traits: dict[str, object] = field(default_factory=dict)
 
     def build(self, removed: frozenset[str] = frozenset()) -> House:
         """A fresh world."""
-        house = House(kind=self.kind, first=self.first, admin=self.admin, traits=dict(self.traits), removed=removed)
+        house = House(
+            kind=self.kind,
+            first=self.first,
+            admin=self.admin,
+            traits=dict(self.traits),
+            removed=removed,
+            in_use=self.in_use,
+        )
         house.consumer.mood = self.mood
         return house
 
@@ -37,6 +45,7 @@ SCENARIOS: dict[str, Scenario] = {
     "B": Scenario(kind=K.B),
     "B-first": Scenario(kind=K.B, first=True),
     "B-soft": Scenario(kind=K.B, traits={"soft_off": True, "last_used": True}),
+    "B-in-use": Scenario(kind=K.B, in_use=True, traits={"last_used": True}),
     "B-unstamped": Scenario(kind=K.B, traits={"stamp": False, "creator": True}),
     "B-blind": Scenario(kind=K.B, traits={"stamp": False, "creator": False}),
     "B-max3": Scenario(kind=K.B, traits={"slots": 3}),

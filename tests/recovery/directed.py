@@ -1,0 +1,230 @@
+"""Situations that need more than one cut to arise: each sets one up, runs a driver in it, and returns what broke."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from lifecycle.domain.credential import CredentialId
+from lifecycle.domain.rotation import Outcome, State
+from lifecycle.domain.secret import CandidateId, OperationId
+from tests.fakes.destination import Mood
+from tests.fakes.house import REF, House
+from tests.fakes.provider import value_of
+from tests.fakes.world import Call, Fault
+from tests.recovery.cuts import Driver, survive
+from tests.recovery.scenarios import SCENARIOS, Scenario
+
+Situation = Callable[[Driver], list[str]]
+
+
+@dataclass(kw_only=True)
+class Rules:
+    """Conductor that looks faults up by process, call name and how often it was made; `pauses` let others act."""
+
+    faults: dict[tuple[str, str, int], Fault] = field(default_factory=dict)
+    always: dict[tuple[str, str], Fault] = field(default_factory=dict)
+    pauses: dict[tuple[str, str, int], Callable[[], None]] = field(default_factory=dict)
+    made: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def before(self, call: Call) -> Fault:
+        kind = (call.process, call.name)
+        number = self.made[kind] = self.made.get(kind, 0) + 1
+        act = self.pauses.get((*kind, number))
+        if act is not None:
+            act()
+        return self.faults.get((*kind, number), self.always.get(kind, Fault.NONE))
+
+    def after(self, call: Call) -> None:
+        return None
+
+
+def _finish(house: House, driver: Driver) -> list[str]:
+    house.lease_lapses()
+    survive(driver.resume, house.context("calm"), wait=True)
+    house.at_rest()
+    return house.world.violations
+
+
+def candidate_that_was_sent_is_kept(driver: Driver) -> list[str]:
+    """C: paused before the set; the successor's set is refused, it sets back and closes; then the set goes out."""
+    house = SCENARIOS["C"].build(driver.removed)
+
+    def others() -> None:
+        house.lease_lapses()
+        survive(driver.rotate, house.context("p2"), wait=True)
+        house.lease_lapses()
+        survive(driver.resume, house.context("p3"), wait=True)
+
+    house.world.conductor = Rules(
+        pauses={("p1", "issuer.set", 1): others}, faults={("p2", "issuer.set", 1): Fault.REFUSED}
+    )
+    survive(driver.rotate, house.context("p1"), wait=True)
+    return house.world.violations
+
+
+def pending_of_an_unknown_operation_is_left_alone(driver: Driver) -> list[str]:
+    """Clean-up discards only what belongs to operations that are recorded closed."""
+    house = SCENARIOS["C"].build(driver.removed)
+    survive(driver.rotate, house.context("p1"), wait=True)
+    house.store.stage(REF, OperationId("unknown"), CandidateId("9-9"), value_of("kept"), fence=9)
+    survive(driver.resume, house.context("p2"), wait=True)
+    if not house.store.pending:
+        house.world.broken("a pending value of another operation was discarded")
+    return _finish(house, driver)
+
+
+def retry_does_not_arrive_after_the_overlap(driver: Driver) -> list[str]:
+    """E: the overlap outlasts the settle time but not one more call; the retry would be slow."""
+    house = Scenario(kind=SCENARIOS["E"].kind, traits={"overlap": timedelta(seconds=50)}).build(driver.removed)
+    house.world.conductor = Rules(
+        faults={("p1", "issuer.mint", 1): Fault.ANSWER_LOST, ("p1", "issuer.mint", 2): Fault.LATE}
+    )
+    survive(driver.rotate, house.context("p1"), wait=True)
+    return house.world.violations
+
+
+def refresh_token_is_presented_twice_at_most(driver: Driver) -> list[str]:
+    """E with overlap: every answer is lost."""
+    house = SCENARIOS["E-overlap"].build(driver.removed)
+    rules = Rules(always={("p1", "issuer.mint"): Fault.ANSWER_LOST})
+    house.world.conductor = rules
+    survive(driver.rotate, house.context("p1"), wait=True)
+    if rules.made.get(("p1", "issuer.mint"), 0) > 2:
+        house.world.broken("a refresh token was presented more than twice")
+    return house.world.violations
+
+
+def token_is_not_presented_after_the_overlap(driver: Driver) -> list[str]:
+    """E with overlap: killed after the request, taken up when the window has closed."""
+    house = SCENARIOS["E-overlap"].build(driver.removed)
+    house.world.conductor = Rules(faults={("p1", "issuer.mint", 1): Fault.KILLED_AFTER})
+    survive(driver.rotate, house.context("p1"), wait=True)
+    return _finish(house, driver)
+
+
+def current_is_never_taken_for_a_lost_candidate(driver: Driver) -> list[str]:
+    """B without stamp: the listing before INTENT lags and misses the current key."""
+    house = SCENARIOS["B-unstamped"].build(driver.removed)
+    house.provider.add("v0", by="us")  # as if made a moment ago
+    house.world.conductor = Rules(
+        always={("p1", "issuer.list"): Fault.STALE}, faults={("p1", "issuer.mint", 1): Fault.KILLED_BEFORE}
+    )
+    survive(driver.rotate, house.context("p1"), wait=True)
+    house.lease_lapses()
+    survive(driver.rotate, house.context("p2"), wait=True)
+    if house.record is not None and house.record.state is State.QUARANTINED:
+        house.world.broken("the current key was taken for a lost candidate")
+    return house.world.violations
+
+
+def unanswered_probe_neither_promotes_nor_rolls_back(driver: Driver) -> list[str]:
+    """C: the target does not answer the first probe of the candidate."""
+    house = SCENARIOS["C"].build(driver.removed)
+    house.world.conductor = Rules(faults={("p1", "target.verify", 1): Fault.WRITE_LOST})
+    survive(driver.rotate, house.context("p1"), wait=True)
+    record = house.record
+    if record is None or record.outcome is not Outcome.DONE:
+        house.world.broken("an unanswered probe was taken for an answer")
+    return house.world.violations
+
+
+def refused_candidate_is_removed_and_current_untouched(driver: Driver) -> list[str]:
+    """B: the new key is refused for good, before it was promoted."""
+    house = SCENARIOS["B"].build(driver.removed)
+    survive(driver.rotate, house.context("p0"), wait=True)
+    house.world.pass_time(timedelta(days=31))
+    house.world.conductor = Rules(always={("p1", "target.verify"): Fault.NOT_YET})
+    house.provider.is_fresh = lambda credential_id: True  # type: ignore[method-assign]  # refused for ever
+    survive(driver.rotate, house.context("p1"), wait=True)
+    if house.record is None or house.record.outcome is not Outcome.ROLLED_BACK:
+        house.world.broken("a refused candidate was not rolled back")
+    return house.world.violations
+
+
+def lost_mint_is_looked_for_after_the_settle_time(driver: Driver) -> list[str]:
+    """B: the answer is lost and the provider's list lags."""
+    house = SCENARIOS["B"].build(driver.removed)
+    house.world.conductor = Rules(
+        faults={("p1", "issuer.mint", 1): Fault.ANSWER_LOST}, always={("p1", "issuer.list"): Fault.STALE}
+    )
+    survive(driver.rotate, house.context("p1"), wait=True)
+    return _finish(house, driver)
+
+
+def revocation_is_believed_only_when_read_back(driver: Driver) -> list[str]:
+    """B: the deletion of the old key is lost."""
+    house = SCENARIOS["B"].build(driver.removed)
+    house.world.conductor = Rules(faults={("p1", "issuer.revoke", 1): Fault.WRITE_LOST})
+    survive(driver.rotate, house.context("p1"), wait=True)
+    return _finish(house, driver)
+
+
+def rejected_value_cannot_be_promoted_while_it_dies(driver: Driver) -> list[str]:
+    """B: rolled back after a consumer failed; somebody promotes `previous` while the rejected key dies."""
+    house = SCENARIOS["B-consumer-fails"].build(driver.removed)
+    house.world.conductor = Rules(pauses={("p1", "issuer.revoke", 1): house.somebody_promotes_previous})
+    survive(driver.rotate, house.context("p1"), wait=True)
+    return house.world.violations
+
+
+def stale_delivery_is_refused(driver: Driver) -> list[str]:
+    """B: paused before a delivery; the successor rolls that value back and deletes it."""
+    house = SCENARIOS["B-consumer-fails"].build(driver.removed)
+
+    def others() -> None:
+        house.lease_lapses()
+        survive(driver.rotate, house.context("p2"), wait=True)
+
+    house.world.conductor = Rules(pauses={("p1", "destination.deliver", 1): others})
+    survive(driver.rotate, house.context("p1"), wait=True)
+    return house.world.violations
+
+
+def only_the_new_fingerprint_counts(driver: Driver) -> list[str]:
+    """B: the consumer keeps acknowledging the old value."""
+    house = SCENARIOS["B"].build(driver.removed)
+    house.consumer.mood = Mood.STUCK
+    survive(driver.rotate, house.context("p1"), wait=True)
+    if CredentialId("v0") not in house.provider.held:
+        house.world.broken("I7: revoked on the acknowledgement of another value")
+    return house.world.violations
+
+
+def both_slots_taken_changes_nothing(driver: Driver) -> list[str]:
+    """A: somebody else holds the spare slot before we begin, or takes it just before we set it."""
+    taken = SCENARIOS["A"].build(driver.removed)
+    taken.somebody_creates()
+    survive(driver.rotate, taken.context("p1"), wait=True)
+    if taken.record is not None:
+        taken.world.broken("a rotation was begun with no free slot")
+    raced = SCENARIOS["A"].build(driver.removed)
+
+    def other() -> None:
+        raced.somebody_creates()
+
+    raced.world.conductor = Rules(pauses={("p1", "issuer.set", 1): other})
+    survive(driver.rotate, raced.context("p1"), wait=True)
+    return taken.world.violations + raced.world.violations
+
+
+SITUATIONS: dict[str, Situation] = {
+    work.__name__: work
+    for work in (
+        candidate_that_was_sent_is_kept,
+        pending_of_an_unknown_operation_is_left_alone,
+        retry_does_not_arrive_after_the_overlap,
+        refresh_token_is_presented_twice_at_most,
+        token_is_not_presented_after_the_overlap,
+        current_is_never_taken_for_a_lost_candidate,
+        unanswered_probe_neither_promotes_nor_rolls_back,
+        refused_candidate_is_removed_and_current_untouched,
+        lost_mint_is_looked_for_after_the_settle_time,
+        revocation_is_believed_only_when_read_back,
+        rejected_value_cannot_be_promoted_while_it_dies,
+        stale_delivery_is_refused,
+        only_the_new_fingerprint_counts,
+        both_slots_taken_changes_nothing,
+    )
+}
