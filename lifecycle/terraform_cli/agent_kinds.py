@@ -60,4 +60,4 @@ ECS_FARGATE = Kind(
 SQS = Kind(name="sqs", family=Family.SPOOLER, settings=SqsSpooler, summary="Amazon SQS queue")
 FILESYSTEM = Kind(name="filesystem", family=Family.SPOOLER, settings=FilesystemSpooler, summary="directory, or EFS")
 
-AGENT_KINDS = (ECS_FARGATE, SQS, FILESYSTEM)
+KINDS = (ECS_FARGATE, SQS, FILESYSTEM)

@@ -83,7 +83,7 @@ HTTP = Kind(name="http", family=Family.BACKEND, settings=HttpBackend, summary="H
 KUBERNETES = Kind(name="kubernetes", family=Family.BACKEND, settings=KubernetesBackend, summary="Kubernetes secret")
 LOCAL = Kind(name="local", family=Family.BACKEND, settings=LocalBackend, summary="a local file, for trials")
 
-BACKENDS = (S3, AZURERM, HTTP, KUBERNETES, LOCAL)
+KINDS = (S3, AZURERM, HTTP, KUBERNETES, LOCAL)
 
 
 def backend_block(chosen: Chosen) -> dict[str, Any]:

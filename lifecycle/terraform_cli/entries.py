@@ -20,7 +20,7 @@ from lifecycle.terraform_cli.expressions import Expression, expression
 
 SECRETS_MANAGER = "aws_secrets_manager"
 # The value of a DataRobot key is a flat document; ECS picks the field by its name.
-API_TOKEN_FIELD = "token"  # noqa: S105 - a field name
+API_TOKEN_FIELD = "api_token"  # noqa: S105 - a field name
 _DERIVED_NAMES = 54  # modules append up to ten characters for what must fit into IAM's 64
 _LOG_RETENTION = (
     1,

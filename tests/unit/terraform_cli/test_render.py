@@ -107,7 +107,7 @@ def test_a_vault_credential_gets_no_shell_and_its_agent_a_declared_copy() -> Non
     stores = {"default": chosen("vault", StoreSettings())}
     root = _root(spec(secret_stores=stores, agents=[agent(runtime=chosen("ecs_fargate", runtime))]))
     assert "credential_datarobot-agent-key" not in root["module"]
-    assert root["module"]["agent_eu-central-1a"]["secret_arns"] == {"MLOPS_API_TOKEN": f"{copy}:token::"}
+    assert root["module"]["agent_eu-central-1a"]["secret_arns"] == {"MLOPS_API_TOKEN": f"{copy}:api_token::"}
 
 
 def test_a_vault_credential_without_a_copy_is_refused() -> None:
