@@ -1,0 +1,1 @@
+"""Measured goals: each a ratio of two things measured together, one line per goal."""
