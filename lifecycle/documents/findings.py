@@ -11,6 +11,8 @@ from lifecycle.domain.errors import ConfigurationError, Place, Problem
 
 _MOST_NAMES = 12
 _LONGEST_SHOWN = 80
+# Comparing a word with every one of 10,000 names, once per problem, would take minutes.
+_COMPARED = 200
 
 
 class Findings:
@@ -71,7 +73,8 @@ def suggestion(word: object, allowed: Iterable[str]) -> str:
     names = sorted(allowed)
     if not names:
         return "none is defined"
-    close = get_close_matches(str(word), names, n=1, cutoff=0.6)
+    near = names if len(names) <= _COMPARED else [name for name in names if name[:1] == str(word)[:1]][:_COMPARED]
+    close = get_close_matches(str(word), near, n=1, cutoff=0.6)
     listed = ", ".join(names[:_MOST_NAMES]) + (
         f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     )

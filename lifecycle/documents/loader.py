@@ -69,7 +69,7 @@ def read_folder(folder: Path, root: Path, findings: Findings) -> Folder:
         raise ConfigurationError(
             f"the folder {name} holds {len(paths)} spec files", remedy="write the spec into *.yaml files in this folder"
         )
-    sources = [_read(path, relative(path, root), findings) for path in paths]
+    sources = [_read(path, f"{name}/{path.name}", findings) for path in paths]
     known = tuple(source for source in sources if source is not None)
     return Folder(name=name, sources=known, complete=len(known) == len(sources))
 
