@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from lifecycle.domain.credential import CredentialClass, CredentialId, ProviderCredential
+from lifecycle.domain.errors import IntegrityError
 from lifecycle.domain.rotation import Outcome, RotationRecord, State
 from lifecycle.domain.rotation_policy import Limits, RotationPolicy
 from lifecycle.domain.secret import (
@@ -231,7 +232,8 @@ class House:
 
     def _before_promote(self, operation: OperationId, current: VersionSummary | None) -> None:
         """I2: what somebody else promoted after the operation began is not overwritten."""
-        begun = next((item for item in self.journal.history(NAME) if item.operation == operation), None)
+        records = (item for _, item in self.journal.records.get(NAME, []))
+        begun = next((item for item in records if item.operation == operation), None)
         if begun is None or current is None:
             return
         replaced = self.provider.identify(self.store.values[current.version][1])
@@ -254,8 +256,11 @@ class House:
             if not item.enabled and record.state is State.CLOSED:
                 self.world.broken(f"I2: {item.id} is left switched off")
         self._no_canary()
-        self.journal.history(NAME)  # I8
-        self.audit.read()
+        try:
+            self.journal.history(NAME)
+            self.audit.read()
+        except IntegrityError as error:
+            self.world.broken(f"I8: {error.message}")
 
     def _closed(self, current: SecretValue | None) -> None:
         provider = self.provider
@@ -272,7 +277,7 @@ class House:
 
     def _no_canary(self) -> None:
         """I5: no value in journal, audit log, alert, progress or error text."""
-        surfaces = [record.model_dump_json() for record in self.journal.history(NAME)]
+        surfaces = [record.model_dump_json() for _, record in self.journal.records.get(NAME, [])]
         surfaces += [event.model_dump_json() for event in self.audit.read()]
         surfaces += self.world.told + self.texts
         if any(CANARY in text for text in surfaces):

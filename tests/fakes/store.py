@@ -121,7 +121,9 @@ class MemoryStore:
 
     def discard(self, ref: SecretRef, candidate: CandidateId) -> None:
         for key in [key for key in self.pending if key[1] == candidate]:
-            del self.values[self.pending.pop(key)]
+            version = self.pending.pop(key)
+            if version not in self.stages.values():
+                del self.values[version]
 
     def purge(self, ref: SecretRef) -> None:
         self.values.clear()

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from lifecycle.domain.credential import CredentialId
+from lifecycle.domain.errors import FenceError
 from lifecycle.domain.rotation import Outcome, State
+from lifecycle.domain.rotation_events import Quarantined
+from lifecycle.domain.rotation_machine import Stamp, next_record
 from lifecycle.domain.secret import CandidateId, OperationId
 from tests.fakes.destination import Mood
-from tests.fakes.house import REF, House
+from tests.fakes.house import NAME, REF, House
 from tests.fakes.provider import value_of
 from tests.fakes.world import Call, Fault
 from tests.recovery.cuts import Driver, survive
+from tests.recovery.interleaving import Turn, interleave
 from tests.recovery.scenarios import SCENARIOS, Scenario
 
 Situation = Callable[[Driver], list[str]]
@@ -26,6 +31,7 @@ class Rules:
     faults: dict[tuple[str, str, int], Fault] = field(default_factory=dict)
     always: dict[tuple[str, str], Fault] = field(default_factory=dict)
     pauses: dict[tuple[str, str, int], Callable[[], None]] = field(default_factory=dict)
+    pauses_after: dict[tuple[str, str, int], Callable[[], None]] = field(default_factory=dict)
     made: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def before(self, call: Call) -> Fault:
@@ -37,7 +43,9 @@ class Rules:
         return self.faults.get((*kind, number), self.always.get(kind, Fault.NONE))
 
     def after(self, call: Call) -> None:
-        return None
+        act = self.pauses_after.get((call.process, call.name, self.made[call.process, call.name]))
+        if act is not None:
+            act()
 
 
 def _finish(house: House, driver: Driver) -> list[str]:
@@ -209,6 +217,77 @@ def both_slots_taken_changes_nothing(driver: Driver) -> list[str]:
     return taken.world.violations + raced.world.violations
 
 
+def lost_candidate_is_deleted_only_on_record(driver: Driver) -> list[str]:
+    """B: both look for a lost mint; the successor makes one, the first takes that for the lost one and deletes it."""
+    turns = [
+        Turn(process=0, until=("issuer.list", 3)),
+        Turn(process=1, until=("store.stage", 1), lapse=True),
+        Turn(process=0, until=("issuer.revoke", 1)),
+        Turn(process=1, until=("store.seal", 1)),
+        Turn(process=0),
+    ]
+    faults = {("p1", "issuer.mint", 1): Fault.WRITE_LOST}
+    return interleave(SCENARIOS["B"], turns, driver, faults)
+
+
+def successor_records_itself_first(driver: Driver) -> list[str]:
+    """Killed in MINTING: the first call after reading the head is the record of the takeover."""
+    house = SCENARIOS["B"].build(driver.removed)
+    house.world.conductor = Rules(faults={("p1", "issuer.mint", 1): Fault.KILLED_AFTER})
+    survive(driver.rotate, house.context("p1"), wait=True)
+    house.lease_lapses()
+    survive(driver.resume, house.context("p2"), wait=True)
+    calls = [call.name for call in house.world.calls if call.process == "p2"]
+    if calls[:3] != ["lease.acquire", "journal.head", "journal.append"]:
+        house.world.broken("a successor acted before its takeover was on record")
+    return _finish(house, driver)
+
+
+def journal_refuses_a_lower_fence(driver: Driver) -> list[str]:
+    """A woken process reads the newest head and writes with the fence of its lapsed lease."""
+    house = SCENARIOS["B"].build(driver.removed)
+    old = house.journal.acquire(NAME, "p1", timedelta(seconds=1))
+    house.lease_lapses()
+    survive(driver.rotate, house.context("p2"), wait=True)
+    head = house.journal.head(NAME)
+    assert head.record is not None
+    stamp = Stamp(at=house.world.now, fence=old.fence, previous=head.digest)
+    record = next_record(head.record, Quarantined(reason="stale", remedy="none"), stamp)
+    with contextlib.suppress(FenceError):
+        house.journal.append(old, record, head.digest)
+        house.world.broken("the journal took a record with a lower fence")
+    return house.world.violations
+
+
+def woken_process_does_not_present_an_old_token(driver: Driver) -> list[str]:
+    """E with overlap: paused before the request; the successor used the token; the overlap ends; the first wakes."""
+    house = Scenario(kind=SCENARIOS["E"].kind, traits={"overlap": timedelta(hours=2)}).build(driver.removed)
+
+    def others() -> None:
+        house.lease_lapses()
+        survive(driver.rotate, house.context("p2"), wait=True)
+        house.world.pass_time(timedelta(hours=3))
+
+    house.world.conductor = Rules(pauses_after={("p1", "audit.append", 1): others})
+    survive(driver.rotate, house.context("p1"), wait=True)
+    return _finish(house, driver)
+
+
+def woken_process_does_not_set_an_old_value(driver: Driver) -> list[str]:
+    """C: paused before the set; three operations later it wakes."""
+    house = SCENARIOS["C"].build(driver.removed)
+
+    def others() -> None:
+        house.lease_lapses()
+        for number in range(4):
+            survive(driver.rotate, house.context(f"later{number}"), wait=True)
+            house.world.pass_time(timedelta(days=31))
+
+    house.world.conductor = Rules(pauses_after={("p1", "audit.append", 1): others})
+    survive(driver.rotate, house.context("p1"), wait=True)
+    return _finish(house, driver)
+
+
 SITUATIONS: dict[str, Situation] = {
     work.__name__: work
     for work in (
@@ -226,5 +305,10 @@ SITUATIONS: dict[str, Situation] = {
         stale_delivery_is_refused,
         only_the_new_fingerprint_counts,
         both_slots_taken_changes_nothing,
+        lost_candidate_is_deleted_only_on_record,
+        successor_records_itself_first,
+        journal_refuses_a_lower_fence,
+        woken_process_does_not_present_an_old_token,
+        woken_process_does_not_set_an_old_value,
     )
 }

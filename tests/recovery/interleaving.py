@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tests.fakes.house import House
@@ -20,11 +20,15 @@ from tests.recovery.scenarios import Scenario
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """Let one process make so many calls; `lapse`: time passes first, so that its rival's lease is over."""
+    """Let one process make so many calls, or go on until it stands before its n-th call of a name.
+
+    `lapse`: time passes first, so that its rival's lease is over.
+    """
 
     process: int
-    calls: int
+    calls: int = 100_000
     lapse: bool = False
+    until: tuple[str, int] = ("", 0)
 
 
 @dataclass(kw_only=True)
@@ -43,8 +47,9 @@ class Scheduler:
 
     batons: dict[str, Baton] = field(default_factory=dict)
     left: int = 0
-    fault: dict[tuple[str, int], Fault] = field(default_factory=dict)
-    made: dict[str, int] = field(default_factory=dict)
+    fault: dict[tuple[str, str, int], Fault] = field(default_factory=dict)
+    named: dict[tuple[str, str], int] = field(default_factory=dict)
+    until: tuple[str, int] = ("", 0)
 
     def start(self, name: str, work: Callable[[], object]) -> threading.Thread:
         """A process that stands before its first call once it is given a turn."""
@@ -63,12 +68,12 @@ class Scheduler:
         thread.start()
         return thread
 
-    def turn(self, name: str, calls: int) -> None:
-        """Let a process make at most so many calls; returns when it stands before the next one, or has ended."""
+    def turn(self, name: str, calls: int, until: tuple[str, int] = ("", 0)) -> None:
+        """Let a process go on; returns when it stands before the call after its last one, or has ended."""
         baton = self.batons[name]
         if baton.done:
             return
-        self.left = calls
+        self.left, self.until = calls, until
         baton.go.release()
         baton.back.acquire()
 
@@ -76,12 +81,13 @@ class Scheduler:
         baton = self.batons.get(call.process)
         if baton is None:
             return Fault.NONE
-        if self.left <= 0:
+        kind = (call.process, call.name)
+        count = self.named[kind] = self.named.get(kind, 0) + 1
+        if self.left <= 0 or (call.name, count) == self.until:
             baton.back.release()
             baton.go.acquire()
         self.left -= 1
-        number = self.made[call.process] = self.made.get(call.process, -1) + 1
-        return self.fault.get((call.process, number), Fault.NONE)
+        return self.fault.get((*kind, count), Fault.NONE)
 
     def after(self, call: Call) -> None:
         return None
@@ -90,17 +96,29 @@ class Scheduler:
 _FOREVER = 100_000
 
 
-def interleave(scenario: Scenario, turns: list[Turn], driver: Driver = REAL) -> list[str]:
-    """Run one schedule to its end, then a calm resume; returns the violations."""
+def interleave(
+    scenario: Scenario,
+    turns: list[Turn],
+    driver: Driver = REAL,
+    faults: Mapping[tuple[str, str, int], Fault] | None = None,
+) -> list[str]:
+    """Run one schedule to its end, then a calm resume; returns the violations.
+
+    Args:
+        scenario: the world.
+        turns: who runs how far, in order; then both run to their ends.
+        driver: the code under test.
+        faults: by process, name of the call, and how often it was made.
+    """
     house = scenario.build(driver.removed)
-    scheduler = Scheduler()
+    scheduler = Scheduler(fault=dict(faults or {}))
     house.world.conductor = scheduler
     names = ("p1", "p2")
     threads = [scheduler.start(name, _process(driver, house, name)) for name in names]
     for turn in turns:
         if turn.lapse:
             house.lease_lapses()
-        scheduler.turn(names[turn.process], turn.calls)
+        scheduler.turn(names[turn.process], turn.calls, turn.until)
     for name in (names[turns[-1].process], *names):
         scheduler.turn(name, _FOREVER)
     for thread in threads:

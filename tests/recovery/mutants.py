@@ -147,14 +147,12 @@ MUTANTS: dict[str, Mutant] = {
             "session.context.issuer.revoke(session.context.principal, lost)\n"
             '    return on.AttemptSpent(limit=3, reason="deleted", remedy="none")',
         ),
-        shows=("interleaved:B", "B"),
-        acts=(Act.PAUSE,),
+        shows=(_name(directed.lost_candidate_is_deleted_only_on_record),),
     ),
     "no-takeover-record": Mutant(
         rule="[3] the first thing a successor does is a record",
         edits=_edit("rotation_session", "session.apply(on.TakenOver())", "pass"),
-        shows=("interleaved:B", "B-consumer-fails"),
-        acts=(Act.PAUSE,),
+        shows=(_name(directed.successor_records_itself_first),),
     ),
     "no-seal": Mutant(
         rule="[4] the old value is sealed before it is revoked",
@@ -217,15 +215,23 @@ MUTANTS: dict[str, Mutant] = {
         edits=_edit("reconcile_credential", "if item.operation in closed and not (still", "if not (still"),
         shows=(_name(directed.pending_of_an_unknown_operation_is_left_alone),),
     ),
-    "no-send-deadline": Mutant(
+    "no-send-deadline-E": Mutant(
         rule="[10] a change is sent only while the own lease outlasts it",
         edits=_edit(
             "rotation_session",
             "if self.lease_until - self.context.monotonic() > needed:",
             "if needed:",
         ),
-        shows=("E-overlap", "E"),
-        acts=(Act.PAUSE,),
+        shows=(_name(directed.woken_process_does_not_present_an_old_token),),
+    ),
+    "no-send-deadline-C": Mutant(
+        rule="[10] a change is sent only while the own lease outlasts it",
+        edits=_edit(
+            "rotation_session",
+            "if self.lease_until - self.context.monotonic() > needed:",
+            "if needed:",
+        ),
+        shows=(_name(directed.woken_process_does_not_set_an_old_value),),
     ),
     "retry-near-window-end": Mutant(
         rule="[11] the retry must be answered inside the overlap",
@@ -426,7 +432,7 @@ MUTANTS: dict[str, Mutant] = {
     "fence-not-checked": Mutant(
         rule="[3] the journal refuses a lower fence",
         removed=frozenset({"fence-at-append"}),
-        shows=("interleaved:B",),
+        shows=(_name(directed.journal_refuses_a_lower_fence),),
     ),
     "head-not-checked": Mutant(
         rule="[3] the journal refuses a moved head",
