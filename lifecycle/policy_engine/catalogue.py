@@ -11,6 +11,8 @@ One record of `policies/rules/*.yaml`:
       parameters: {shortest_ipv4_prefix: 16}
       environments: {dev-*: {shortest_ipv4_prefix: 8}}   # parameters of some environments, by name pattern
       exempt_sandbox: true                               # not evaluated in an environment of local servers
+
+A record with `must` brings its own expression (see `cel_rules`) and needs no code.
 """
 
 from __future__ import annotations
@@ -18,15 +20,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.policy import Severity
 from lifecycle.policy_engine.rule import Rule
 from lifecycle.policy_engine.yaml_file import read_yaml, validated
 
+Subject = Literal["change", "service_account", "allowlist_entry", "credential", "agent", "connector", "spec"]
 Sentence = Annotated[str, Field(min_length=8)]
 
 
@@ -44,6 +47,22 @@ class CatalogueEntry(BaseModel):
     parameters: Mapping[str, Any] = {}
     environments: Mapping[str, Mapping[str, Any]] = {}
     exempt_sandbox: bool = False
+    over: Subject | None = None
+    types: tuple[str, ...] = ()
+    when: str = ""
+    must: str = ""
+    message: str = ""
+
+    @model_validator(mode="after")
+    def _expression_is_whole(self) -> CatalogueEntry:
+        given = bool(self.over), bool(self.must), bool(self.message)
+        if any(given) and not all(given):
+            raise ValueError("over, must and message belong together")
+        if (self.when or self.types) and not self.must:
+            raise ValueError("when and types need a must")
+        if self.types and self.over != "change":
+            raise ValueError("types are of changes")
+        return self
 
     def parameters_for(self, environment: str) -> dict[str, Any]:
         """The parameters that hold in an environment; later patterns win."""

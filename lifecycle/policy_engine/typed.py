@@ -20,6 +20,7 @@ from lifecycle.policy_engine import (
 )
 from lifecycle.policy_engine.bundle import Bundle, load_bundle
 from lifecycle.policy_engine.catalogue import CatalogueEntry, mismatches
+from lifecycle.policy_engine.cel_rules import cel_rules
 from lifecycle.policy_engine.rule import Observation, Rule, RuleContext, SpecRule, UnknownValueError
 
 RULES: tuple[Rule, ...] = (
@@ -54,12 +55,13 @@ class TypedPolicyEngine:
         """Run every rule that applies. Anything that goes wrong is a verdict that does not pass."""
         try:
             bundle = load_bundle(self._folder)
+            rules = (*self._rules, *cel_rules(bundle.catalogue.values()))
         except (LifecycleError, OSError) as error:
             return GateVerdict(findings=(), rules_evaluated=0, errors=(str(error),), bundle_digest="")
-        wrong = mismatches(bundle.catalogue, self._rules)
+        wrong = mismatches(bundle.catalogue, rules)
         if wrong:
             return GateVerdict(findings=(), rules_evaluated=0, errors=wrong, bundle_digest=bundle.digest)
-        return _Evaluation(bundle, subject, self._clock).run(self._rules)
+        return _Evaluation(bundle, subject, self._clock).run(rules)
 
 
 class _Evaluation:
