@@ -82,12 +82,24 @@ def told(error: ClientError) -> str:
     return f"{error_code(error) or error_status(error)}, request {request_id(error) or 'unknown'}"
 
 
+class UnexpectedAnswerError(Exception):
+    """A success without what AWS always answers: something in between spoke. Never leaves a connector."""
+
+
+def require(shown: bool) -> None:
+    """Refuse to take an answer for a success; botocore reads any 200, an HTML page too, as an empty result."""
+    if not shown:
+        raise UnexpectedAnswerError
+
+
 def aws_failure(probe: Probe, error: Exception) -> VerificationResult:
     """End a probe with what boto3 raised."""
     from botocore.exceptions import ClientError
 
     if isinstance(error, ClientError):
         return probe.result(aws_reason(error), told(error))
+    if isinstance(error, UnexpectedAnswerError):
+        return probe.result(Reason.AMBIGUOUS, "200, not AWS's form")
     return probe.failed_exchange(error)
 
 

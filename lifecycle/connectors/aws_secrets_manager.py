@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from lifecycle.clients.aws import AwsConnection
-from lifecycle.connectors.aws_codes import aws_failure, aws_reason, probing_clients, told
+from lifecycle.connectors.aws_codes import aws_failure, aws_reason, probing_clients, require, told
 from lifecycle.connectors.probing import Probe, worst
 from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.naming import secret_name
@@ -52,7 +52,7 @@ class SecretsManagerVerifier:
         try:
             client = probing_clients(self._connection, probe).writer("secretsmanager")
             if not target.can_describe:
-                client.list_secrets(MaxResults=1)
+                require("SecretList" in client.list_secrets(MaxResults=1))
                 probe.show("login")
                 return probe.works()
             failures = self._describe_all(probe, client, target)
@@ -74,6 +74,7 @@ class SecretsManagerVerifier:
             except ClientError as error:
                 failures.append((aws_reason(error), f"{name}: {told(error)}"))
                 continue
+            require("ARN" in found)
             probe.show("login")
             if found.get("DeletedDate"):
                 failures.append((Reason.NOT_CONFIGURED, f"{name}: scheduled for deletion"))

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from lifecycle.clients.aws import AwsConnection, error_code
-from lifecycle.connectors.aws_codes import aws_failure, aws_reason, probing_clients, told
+from lifecycle.connectors.aws_codes import aws_failure, aws_reason, probing_clients, require, told
 from lifecycle.connectors.probing import Probe, worst
 from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.ports import Clock, ConnectorVerifier
@@ -99,17 +99,21 @@ class S3Verifier:
 
 
 def _list(s3: Any, target: S3Settings) -> None:
-    s3.list_objects_v2(Bucket=target.bucket, Prefix=target.prefix, MaxKeys=1)
+    answer = s3.list_objects_v2(Bucket=target.bucket, Prefix=target.prefix, MaxKeys=1)
+    require("Name" in answer)
 
 
 def _get(s3: Any, target: S3Settings) -> None:
     from botocore.exceptions import ClientError
 
     try:
-        s3.get_object(Bucket=target.bucket, Key=target.object, Range="bytes=0-0")["Body"].close()
+        answer = s3.get_object(Bucket=target.bucket, Key=target.object, Range="bytes=0-0")
     except ClientError as error:
-        if error_code(error) != "InvalidRange":  # an empty object has no first byte, and was allowed to be read
-            raise
+        if error_code(error) == "InvalidRange":  # an empty object has no first byte, and was allowed to be read
+            return
+        raise
+    answer["Body"].close()
+    require("ETag" in answer)
 
 
 _CALLS: dict[str, Callable[[Any, S3Settings], None]] = {"s3:ListBucket": _list, "s3:GetObject": _get}
