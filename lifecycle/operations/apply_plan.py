@@ -222,6 +222,9 @@ def _apply(context: ApplyContext, receipt: Receipt) -> Receipt:
     except LifecycleError as error:
         # The intent stays: whatever was done before it stopped, the next run says so and goes on from there.
         _record(context, receipt, Result.FAILED, problem=type(error).__name__)
+        stopped = receipt.model_copy(update={"state": RunState.FAILED, "problem": error.message})
+        with suppress(LifecycleError):  # what stopped the apply matters more than a note about it
+            context.receipts.intend(stopped)
         raise
     plan = receipt.plan.model_copy(update={"addresses": applied.addresses}) if receipt.plan else None
     return receipt.model_copy(update={"state": RunState.APPLIED, "plan": plan, "finished": planning.clock()})
