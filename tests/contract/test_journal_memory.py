@@ -1,0 +1,19 @@
+"""The simulated journal passes the contract of the real ones; otherwise the recovery suite would prove nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.contract.journal_contract import Clock, JournalContract
+from tests.fakes.journal import MemoryJournal
+
+
+class TestMemoryJournal(JournalContract):
+    """All views are the one object in memory."""
+
+    @pytest.fixture
+    def open_book(self, clock: Clock) -> Callable[[], MemoryJournal]:
+        journal = MemoryJournal(clock=clock)
+        return lambda: journal
