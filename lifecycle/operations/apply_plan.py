@@ -9,6 +9,7 @@ of exactly this effect. 5. Write intent to the audit log and room for the receip
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -114,9 +115,8 @@ def apply_plan(
 def open_run_in_words(run: Receipt) -> str:
     """One line about a run of which nobody wrote what came of it."""
     digest = run.plan.plan_digest[:19] if run.plan else "no plan"
-    return (
-        f"the run {run.id} of {run.actor}, begun {run.started:%Y-%m-%d %H:%M} UTC, was cut off ({digest}): carrying on"
-    )
+    end = f"stopped: {run.problem}" if run.problem else "was cut off"
+    return f"the run {run.id} of {run.actor}, begun {run.started:%Y-%m-%d %H:%M} UTC ({digest}), {end}; carrying on"
 
 
 def _verified(context: ApplyContext, reviewed: ReviewedPlan | None, expected: Digest | None) -> ReviewedPlan:
@@ -169,16 +169,24 @@ def _approved(context: ApplyContext, current: ReviewedPlan) -> tuple[Approval, .
 
 
 def _counted(context: ApplyContext, current: ReviewedPlan) -> tuple[Approval, ...]:
-    """Approvals of this effect that hold now: one per person, and none by whoever applies."""
+    """Approvals of this effect that hold now: one per person, and none by whoever applies.
+
+    The account that applies and the name on a key are written differently (`ann@build-1`, `ann@acme.example`), so what
+    stands before the @ decides: rather a namesake who has to be replaced than somebody who approves himself.
+    """
     now = context.planning.clock()
     valid: Mapping[str, Approval] = {
         approval.approver: approval
         for approval in context.approvals.verified(current.review.effect_digest)
         if approval.expires >= now
         and approval.effect_digest == current.review.effect_digest
-        and approval.approver != context.actor
+        and _person(approval.approver) != _person(context.actor)
     }
     return tuple(valid[name] for name in sorted(valid))
+
+
+def _person(identity: str) -> str:
+    return identity.partition("@")[0].lower()
 
 
 def _intent(context: ApplyContext, current: ReviewedPlan, approvals: tuple[Approval, ...]) -> Receipt:

@@ -185,8 +185,9 @@ def test_without_approval_nothing_is_applied(world: World) -> None:
     assert world.audit.events == []
 
 
-def test_who_applies_cannot_approve(world: World) -> None:
-    world.approvals.give(plan_infrastructure(world.planning()), approver="ann@build-1")
+@pytest.mark.parametrize("approver", ["ann@build-1", "ann@acme.example", "Ann"])
+def test_who_applies_cannot_approve(world: World, approver: str) -> None:
+    world.approvals.give(plan_infrastructure(world.planning()), approver=approver)
     with pytest.raises(ApprovalMissingError):
         apply_plan(world.applying())
 
@@ -288,12 +289,28 @@ def test_after_an_interrupted_apply_the_next_run_says_so_and_settles_it(world: W
     with pytest.raises(RemoteServiceError):
         apply_plan(world.applying())
     assert [event.result for event in world.audit.events] == [Result.INTENT, Result.FAILED]
-    assert [run.id for run in world.receipts.interrupted()] == ["run-1"]
+    (stopped,) = world.receipts.interrupted()
+    assert (stopped.id, stopped.state, stopped.problem) == ("run-1", RunState.FAILED, "stopped half-way")
     world.terraform.fail_apply = None
     reviewed = plan_infrastructure(world.planning())
     outcome = apply_plan(world.applying(), reviewed=reviewed)
     assert [run.id for run in outcome.resumed] == ["run-1"]
-    assert any("the run run-1 of ann@build-1" in line and "cut off" in line for line in world.said)
+    assert any("the run run-1 of ann@build-1" in line and "stopped half-way" in line for line in world.said)
+    assert world.receipts.interrupted() == ()
+
+
+def test_a_killed_run_is_said_to_be_cut_off(world: World) -> None:
+    approved(world)
+
+    def kill() -> LifecycleError:
+        raise KeyboardInterrupt
+
+    world.terraform.fail_apply = kill
+    with pytest.raises(KeyboardInterrupt):
+        apply_plan(world.applying())
+    world.terraform.fail_apply = None
+    apply_plan(world.applying(), reviewed=plan_infrastructure(world.planning()))
+    assert any("was cut off; carrying on" in line for line in world.said)
     assert world.receipts.interrupted() == ()
 
 
