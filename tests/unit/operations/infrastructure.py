@@ -35,6 +35,7 @@ PROD = Target(
     lineage="",
     serial=0,
 )
+TAGS = {"owner": "ml-platform", "spec-entry": "agents.eu-1", "managed-by": "lifecycle"}
 QUEUE = {"address": "module.agent_eu-1.aws_sqs_queue.spool", "type": "aws_sqs_queue", "name": "mlops-spool"}
 
 
@@ -51,7 +52,7 @@ def decode(shown: bytes) -> Plan:
             action=Action(item["action"]),
             entry="agents.eu-1",
             before=item.get("before", {}),
-            after={"name": item["name"]},
+            after={"name": item["name"], "tags": TAGS},
             provider="registry.terraform.io/hashicorp/aws",
         )
         for item in json.loads(shown)
