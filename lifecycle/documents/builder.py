@@ -15,7 +15,7 @@ from lifecycle.documents.findings import Findings, suggestion
 from lifecycle.documents.inheritance import Resolved, resolve
 from lifecycle.documents.loader import Folder, read_folder
 from lifecycle.documents.origins import Origins
-from lifecycle.documents.positions import Positions
+from lifecycle.documents.positions import ROOT, Positions
 from lifecycle.documents.references import ReferenceChecker
 from lifecycle.documents.translation import translate
 from lifecycle.domain.kinds import Family, KindRegistry
@@ -76,7 +76,7 @@ class _Builder:
         for section in SECTIONS:
             entries = self._mapping(section)
             builder = EntryBuilder(section, defaults.get(section, ({}, 0)), owner, checker, self._context)
-            fields[section] = builder.build(entries)
+            fields[section] = builder.build(entries, self._findings.positions.locate(self._values, (section,)))
         if self._resolved.complete:
             self._check_whole(fields, folder_name)
         if self._findings.problems:
@@ -88,7 +88,7 @@ class _Builder:
     def _top_level(self) -> dict[str, Any]:
         """Every field outside the sections; unknown keys are noted."""
         fields: dict[str, Any] = {}
-        for key, value, node in self._findings.positions.by_key(self._values):
+        for key, value, node in self._findings.positions.by_key(self._values, ROOT):
             if key in SECTIONS or key in _CONSUMED:
                 continue
             if key not in _TOP_LEVEL:
@@ -100,7 +100,7 @@ class _Builder:
             elif key == "secret_stores":
                 fields[key] = {
                     name: choose(item, Family.SECRET_STORE, (key, name), at, self._context)
-                    for name, item, at in self._findings.positions.by_key(self._mapping(key))
+                    for name, item, at in self._findings.positions.by_key(self._mapping(key), node)
                 }
             else:
                 fields[key] = value

@@ -24,7 +24,7 @@ def defaults_of(values: dict[str, Any], context: Context) -> dict[str, tuple[dic
         findings.add(node, ("defaults",), "is not a mapping", "write `defaults: {credentials: {KIND: {...}}}`")
         return {}
     known: dict[str, tuple[dict[str, Any], int]] = {}
-    for section, kinds, node in findings.positions.by_key(written):
+    for section, kinds, node in findings.positions.by_key(written, findings.positions.locate(values, ("defaults",))):
         if section not in KIND_KEYS:
             findings.add(node, ("defaults", section), "has no defaults", suggestion(section, KIND_KEYS))
         elif not isinstance(kinds, dict):

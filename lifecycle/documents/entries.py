@@ -67,10 +67,10 @@ class EntryBuilder:
         self._findings = context.findings
         self._common = _COMMON[section]
 
-    def build(self, entries: dict[str, Any]) -> dict[str, Entry]:
+    def build(self, entries: dict[str, Any], section_node: int) -> dict[str, Entry]:
         """Every entry that is valid; the others leave problems."""
         built: dict[str, Entry] = {}
-        for name, raw, node in self._findings.positions.by_key(entries):
+        for name, raw, node in self._findings.positions.by_key(entries, section_node):
             entry = self._one(name, raw, node)
             # The model has taken over: a large spec is not held twice.
             entries[name] = None

@@ -12,8 +12,11 @@ from typing import Any
 
 from lifecycle.documents.findings import Findings, suggestion
 from lifecycle.documents.loader import NAMED, Folder, Tree, merge
-from lifecycle.documents.positions import Path
+from lifecycle.documents.positions import ROOT, Path
 from lifecycle.documents.variables import substitute
+
+# A mapping and its node.
+Mapping = tuple[dict[str, Any], int]
 
 _NOT_INHERITED = frozenset(["extends", "environment", "override"])
 
@@ -68,18 +71,19 @@ def find_extended(tree: Tree, find_base: Callable[[str, int], Folder | None], fi
 
 def _inherit(base: Tree, own: Tree, findings: Findings) -> Tree:
     values, nodes = _inherited(base.values, findings)
-    for key, value, node in findings.positions.by_key(own.values):
+    for key, value, node in findings.positions.by_key(own.values, ROOT):
         if key == "override":
             continue
         if key not in values or (key == "version" and values[key] == value):
             values[key], nodes[key] = value, node
         elif key in NAMED and isinstance(value, dict) and isinstance(values[key], dict):
-            values[key] = _add_names(values[key], value, (key,), findings)
+            values[key] = _add_names((values[key], nodes[key]), (value, node), (key,), findings)
         else:
             _refuse_second(node, (key,), nodes[key], findings)
     findings.positions.note(values, (nodes[key] for key in values))
     if isinstance(own.values.get("override"), dict):
-        values = _override(values, base.values, own.values["override"], findings)
+        changes = own.values["override"], _node(own.values, "override", findings)
+        values = _override(values, base.values, changes, findings)
     elif "override" in own.values:
         findings.add(_node(own.values, "override", findings), ("override",), "is not a mapping", "write keys under it")
     return Tree(values=values, complete=base.complete and own.complete)
@@ -89,7 +93,7 @@ def _inherited(base: dict[str, Any], findings: Findings) -> tuple[dict[str, Any]
     """What may be inherited of a base, with the nodes."""
     values: dict[str, Any] = {}
     nodes: dict[str, int] = {}
-    for key, value, node in findings.positions.by_key(base):
+    for key, value, node in findings.positions.by_key(base, ROOT):
         if key in _NOT_INHERITED:
             remedy = "bases have one level: move this into the environment"
             findings.add(node, (key,), "cannot stand in a folder that is extended", remedy)
@@ -98,11 +102,11 @@ def _inherited(base: dict[str, Any], findings: Findings) -> tuple[dict[str, Any]
     return values, nodes
 
 
-def _add_names(inherited: dict[str, Any], added: dict[str, Any], path: Path, findings: Findings) -> dict[str, Any]:
+def _add_names(inherited: Mapping, added: Mapping, path: Path, findings: Findings) -> dict[str, Any]:
     positions = findings.positions
-    joined = dict(inherited)
-    nodes = {key: node for key, _, node in positions.by_key(inherited)}
-    for name, value, node in positions.by_key(added):
+    joined = dict(inherited[0])
+    nodes = {key: node for key, _, node in positions.by_key(*inherited)}
+    for name, value, node in positions.by_key(*added):
         if name in joined:
             _refuse_second(node, (*path, name), nodes[name], findings)
         else:
@@ -120,13 +124,11 @@ def _refuse_second(node: int, path: Path, first: int, findings: Findings) -> Non
     )
 
 
-def _override(
-    values: dict[str, Any], base: dict[str, Any], changes: dict[str, Any], findings: Findings
-) -> dict[str, Any]:
+def _override(values: dict[str, Any], base: dict[str, Any], changes: Mapping, findings: Findings) -> dict[str, Any]:
     """Apply the overrides whose target is inherited; refuse the others."""
     fitting: dict[str, Any] = {}
     nodes: dict[str, int] = {}
-    for key, change, node in findings.positions.by_key(changes):
+    for key, change, node in findings.positions.by_key(*changes):
         if key not in base or key in _NOT_INHERITED or key == "version":
             _refuse_stranger(node, ("override", key), key, base.keys() - _NOT_INHERITED - {"version"}, findings)
             continue
@@ -138,16 +140,14 @@ def _override(
                 continue
         fitting[key], nodes[key] = change, node
     findings.positions.note(fitting, nodes.values())
-    return _overlay((values, 0), (fitting, 0), ("override",), findings)
+    return _overlay((values, ROOT), (fitting, ROOT), ("override",), findings)
 
 
 def _refuse_stranger(node: int, path: Path, word: str, allowed: Any, findings: Findings) -> None:
     findings.add(node, path, "is not inherited, so there is nothing to override", suggestion(word, allowed))
 
 
-def _overlay(
-    inherited: tuple[dict[str, Any], int], change: tuple[dict[str, Any], int], path: Path, findings: Findings
-) -> dict[str, Any]:
+def _overlay(inherited: Mapping, change: Mapping, path: Path, findings: Findings) -> dict[str, Any]:
     """Merge a change into a mapping, each given with its node."""
     positions = findings.positions
     result = dict(inherited[0])

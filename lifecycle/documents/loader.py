@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from lifecycle.documents.constructor import Constructor
 from lifecycle.documents.findings import Findings
-from lifecycle.documents.positions import FILE_SHIFT, MAX_FILES
+from lifecycle.documents.positions import FILE_SHIFT, MAX_FILES, ROOT
 from lifecycle.documents.secret_shapes import is_telling
 from lifecycle.documents.secrets import refuse_secrets
 from lifecycle.domain.errors import ConfigurationError, Place
@@ -97,36 +98,50 @@ def merge(folder: Folder, findings: Findings, strings: dict[str, str]) -> Tree:
     complete = folder.complete and len(trees) == len(folder.sources)
     if len(trees) == 1:
         return Tree(values=trees[0], complete=complete)
-    return Tree(values=_join(trees, (), findings, depth=2), complete=complete)
+    return Tree(values=_join(trees, findings), complete=complete)
 
 
-def _join(
-    parts: Sequence[Mapping[str, Any]], path: tuple[str, ...], findings: Findings, *, depth: int
-) -> dict[str, Any]:
-    """Join mappings of several files; a key that two of them have is a problem that shows both places."""
+def _join(trees: Sequence[dict[str, Any]], findings: Findings) -> dict[str, Any]:
+    """Join the top-level keys of several files; what holds named things is joined by name."""
     positions = findings.positions
-    gathered: dict[str, list[Any]] = {}
-    nodes: dict[str, int] = {}
-    for part in parts:
-        for key, value, node in positions.by_key(part):  # type: ignore[arg-type] # a Mapping for variance; always a dict
-            first = nodes.setdefault(key, node)
-            if key not in gathered:
-                gathered[key] = [value]
-            elif depth == 2 and key in NAMED and all(isinstance(item, dict) for item in (*gathered[key], value)):
-                gathered[key].append(value)
+    gathered: dict[str, list[tuple[Any, int]]] = {}
+    for tree in trees:
+        for key, value, node in positions.by_key(tree, ROOT):
+            parts = gathered.setdefault(key, [])
+            if not parts or (key in NAMED and all(isinstance(part, dict) for part in (parts[0][0], value))):
+                parts.append((value, node))
             else:
-                findings.add(
-                    node,
-                    (*path, key),
-                    f"is defined twice; the first is at {positions.place(first)}",
-                    "keep one of the two, or rename one",
-                )
+                _refuse_second(node, (key,), parts[0][1], findings)
     joined = {
-        key: values[0] if len(values) == 1 else _join(values, (*path, key), findings, depth=1)
-        for key, values in gathered.items()
+        key: parts[0][0] if len(parts) == 1 else _join_names(parts, key, findings) for key, parts in gathered.items()
     }
-    positions.note(joined, (nodes[key] for key in joined))
+    positions.note(joined, (parts[0][1] for parts in gathered.values()))
+    # Nothing of the single files is needed any more: what is held twice is held for nothing.
+    for tree in trees:
+        positions.forget(tree)
     return joined
+
+
+def _join_names(parts: Sequence[tuple[dict[str, Any], int]], section: str, findings: Findings) -> dict[str, Any]:
+    positions = findings.positions
+    joined: dict[str, Any] = {}
+    nodes = array("Q")
+    for part, at in parts:
+        for name, value, node in positions.by_key(part, at):
+            if name in joined:
+                _refuse_second(node, (section, name), nodes[list(joined).index(name)], findings)
+            else:
+                joined[name] = value
+                nodes.append(node)
+        positions.forget(part)
+    positions.note(joined, nodes)
+    return joined
+
+
+def _refuse_second(node: int, path: tuple[str, ...], first: int, findings: Findings) -> None:
+    """A name that two files define is a problem that shows both places."""
+    place = findings.positions.place(first)
+    findings.add(node, path, f"is defined twice; the first is at {place}", "keep one of the two, or rename one")
 
 
 def _read(path: Path, name: str, findings: Findings) -> Source | None:

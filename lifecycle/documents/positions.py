@@ -13,8 +13,8 @@ LINE_SHIFT = 24
 FILE_SHIFT = 48
 _PART = (1 << 24) - 1
 MAX_FILES = 1 << 16
-# Instead of a node, where the nodes of a container are known to be noted.
-NOTED = -1
+# The node to give with the root of a tree: the nodes of roots are always noted.
+ROOT = 0
 
 Path = tuple[str | int, ...]
 
@@ -70,8 +70,6 @@ class Positions:
         noted = self._noted.get(id(container))
         if noted is not None:
             return noted
-        if node == NOTED and container:
-            raise LookupError("the nodes of this container were never noted: a bug in lifecycle.documents")
         nodes = []
         node += 1
         for value in container.values() if isinstance(container, dict) else container:
@@ -79,12 +77,12 @@ class Positions:
             node += 1 + _size(value)
         return nodes
 
-    def by_key(self, container: dict[str, Any], node: int = NOTED) -> Iterator[tuple[str, Any, int]]:
+    def by_key(self, container: dict[str, Any], node: int) -> Iterator[tuple[str, Any, int]]:
         """Key, value and node of every entry of a mapping (see `nodes_of`)."""
         for (key, value), at in zip(container.items(), self.nodes_of(container, node), strict=True):
             yield key, value, at
 
-    def locate(self, container: Any, path: Path, node: int = 0) -> int:
+    def locate(self, container: Any, path: Path, node: int = ROOT) -> int:
         """The node of the deepest step of a path that was written, from a container and its node."""
         for step in path:
             if isinstance(container, dict) and step in container:

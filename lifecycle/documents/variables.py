@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from lifecycle.documents.findings import Findings, shown, suggestion
-from lifecycle.documents.positions import Path
+from lifecycle.documents.positions import ROOT, Path
 
 _USE = re.compile(r"\$\{var\.([^}]*)\}")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -32,7 +32,7 @@ def substitute(values: dict[str, Any], findings: Findings) -> dict[str, Any]:
     positions = findings.positions
     result: dict[str, Any] = {}
     nodes: list[int] = []
-    for key, value, node in positions.by_key(values):
+    for key, value, node in positions.by_key(values, ROOT):
         result[key] = value if key in _CONSTANT else _replace(value, known, (key,), node, findings)
         nodes.append(node)
     positions.note(result, nodes)
@@ -47,7 +47,8 @@ def declared(values: dict[str, Any], findings: Findings) -> dict[str, Any]:
     if not isinstance(variables, dict):
         node = positions.locate(values, ("vars",))
         findings.add(node, ("vars",), "is not a mapping", "write `vars: {NAME: {type: string, value: ...}}`")
-    for name, declaration, node in findings.positions.by_key(variables) if isinstance(variables, dict) else ():
+        variables = {}
+    for name, declaration, node in positions.by_key(variables, positions.locate(values, ("vars",))):
         path = ("vars", name)
         if not _NAME.fullmatch(name):
             findings.add(node, path, "is not a name for a variable", "use small letters, digits and `_`")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lifecycle.documents.constructor import MAX_DEPTH, Constructor
 from lifecycle.documents.findings import Findings
-from lifecycle.documents.positions import Positions
+from lifecycle.documents.positions import ROOT, Positions
 
 # Text that YAML can carry; surrogates and control characters cannot be written.
 _TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc", "Co", "Cn"], exclude_characters="\ufeff"), max_size=12)
@@ -77,7 +77,7 @@ def test_every_position_points_at_its_key(mapping: dict[str, Any]) -> None:
                 assert lines[place.line - 1][place.column - 1 :][:1] in start[:2]
                 check(item, at)
 
-    check(tree, -1)
+    check(tree, ROOT)
 
 
 @given(st.text(max_size=40))

@@ -63,6 +63,22 @@ def test_an_override_of_null_removes_what_is_inherited(load: Load) -> None:
     assert load({**WHOLE, "prod/main.yaml": MAIN.replace("{subnets: [subnet-9]}", "{subnets: null}")}).aws.subnets == ()  # type: ignore[union-attr] # it has one
 
 
+def test_a_section_may_be_an_alias_or_come_from_an_override_whole(load: Load) -> None:
+    spec = load(main="datarobot: {default: {endpoint: sandbox://datarobot}}\nservice_accounts: {}\nagents: {}\n")
+    assert spec.agents == {}
+    shared = "vars: {x: {type: list, value: [&one {robot: {platform: aws}}]}}\nservice_accounts: *one\n"
+    account = load(main=shared).service_accounts["robot"]
+    assert str(account.place) == "environments/prod/main.yaml:6:38"
+    replaced = load(
+        {
+            "_base/base.yaml": "version: 1\nowner: me\nservice_accounts:\n",
+            "prod/main.yaml": SMALLEST.replace("owner: me\n", "extends: ../_base\n")
+            + "override: {service_accounts: {robot: {platform: aws}}}\n",
+        }
+    )
+    assert str(replaced.service_accounts["robot"].place) == "environments/prod/main.yaml:6:31"
+
+
 def test_variables_of_aws_policies_are_left_alone(load: Load) -> None:
     spec = load(
         main="service_accounts:\n  robot:\n    platform: aws\n"
