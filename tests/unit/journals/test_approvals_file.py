@@ -233,3 +233,20 @@ def test_a_lapsed_or_edited_review_is_not_signed(office: Office) -> None:
     (plan / "review.json").write_bytes(data(review()).replace(b"1 to create", b"nothing"))
     with pytest.raises(UnsafePlanError, match="edited"):
         approve_plan(approving)
+
+
+def test_a_group_without_a_file_or_without_people_has_no_approvers(office: Office) -> None:
+    bea = office.hire("bea")
+    shipped = Path(__file__).parents[3] / "policies" / "signers" / "platform-leads"
+    for signers in (shipped, office.folder / "nobody"):
+        verifier = SshVerifier(allowed_signers=signers, environment=ENVIRONMENT)
+        approvals = FileApprovals(office.folder / "approvals", verifier=verifier, clock=lambda: NOW)
+        with pytest.raises(ApprovalMissingError):
+            approvals.add(data(review()), bea.sign(data(review())))
+
+
+def test_a_signer_line_may_limit_the_namespace(office: Office) -> None:
+    good, bad = office.hire("bea", 'namespaces="lifecycle-review"'), office.hire("carl", 'namespaces="git"')
+    office.approvals().add(data(review()), good.sign(data(review())))
+    with pytest.raises(ApprovalMissingError):
+        office.approvals().add(data(review()), bad.sign(data(review())))
