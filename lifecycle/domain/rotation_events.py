@@ -43,6 +43,7 @@ class RetireBegun:
     operation: OperationId
     current: ValueMark
     revision: VersionId
+    ceiling: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

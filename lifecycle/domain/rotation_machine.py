@@ -1,6 +1,6 @@
 """The rotation state machine: a record and an event give the next record, or InvalidTransitionError.
 
-Pure. `TRANSITIONS` is the whole table; a step that it does not list cannot be taken, and `docs/rotation.md` draws it.
+Pure. A step that `rotation_table` does not list cannot be taken.
 
 1. The driver writes the record of a state before it makes the state's calls.
 2. Every record carries what the next process needs; nothing else survives a crash.
@@ -9,7 +9,6 @@ Pure. `TRANSITIONS` is the whole table; a step that it does not list cannot be t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
@@ -18,89 +17,10 @@ from lifecycle.domain import rotation_events as on
 from lifecycle.domain.audit import Digest
 from lifecycle.domain.credential import CredentialClass, CredentialId
 from lifecycle.domain.errors import InvalidTransitionError
-from lifecycle.domain.rotation import ENDED, VIRTUAL, ConsumerProgress, Outcome, RotationRecord, State
+from lifecycle.domain.rotation import VIRTUAL, ConsumerProgress, Outcome, RotationRecord, State
+from lifecycle.domain.rotation_table import TRANSITIONS
 
 _KEPT_IDS = 256  # condemned and made ids that a record carries; older ones are in the history, confirmed gone
-
-OPEN = tuple(state for state in State if state not in ENDED | VIRTUAL)
-_ACTING = (
-    State.INTENT,
-    State.MINTING,
-    State.SETTING,
-    State.VERIFYING,
-    State.PROMOTING,
-    State.GRACE,
-    State.DISABLING,
-    State.REVOKING,
-    State.ROLLING_BACK,
-    State.DISCARDING,
-)
-
-
-def _rows() -> Iterable[tuple[State, type[Any], State]]:
-    s = State
-    yield from (
-        (s.IDLE, on.Planned, s.PLANNED),
-        (s.CLOSED, on.Planned, s.PLANNED),
-        (s.PLANNED, on.Locked, s.LOCKED),
-        (s.LOCKED, on.Begun, s.INTENT),
-        (s.INTENT, on.Prepared, s.MINTING),
-        (s.INTENT, on.StagedValue, s.STAGED),
-        (s.INTENT, on.Rejected, s.CLOSED),
-        (s.MINTING, on.StagedValue, s.STAGED),
-        (s.MINTING, on.Rejected, s.CLOSED),
-        (s.MINTING, on.Condemned, s.DISCARDING),
-        (s.STAGED, on.StageConfirmed, s.SETTING),
-        (s.STAGED, on.StageConfirmed, s.VERIFYING),
-        (s.STAGED, on.Condemned, s.DISCARDING),
-        (s.SETTING, on.SetAccepted, s.VERIFYING),
-        (s.SETTING, on.Rejected, s.ROLLING_BACK),
-        (s.VERIFYING, on.Verified, s.PROMOTING),
-        (s.VERIFYING, on.Rejected, s.ROLLING_BACK),
-        (s.PROMOTING, on.Promoted, s.PROPAGATING),
-        (s.PROMOTING, on.Rejected, s.ROLLING_BACK),
-        (s.PROPAGATING, on.AllAcknowledged, s.GRACE),
-        (s.PROPAGATING, on.AllAcknowledged, s.CLOSED),
-        (s.PROPAGATING, on.ConsumerFailed, s.ROLLING_BACK),
-        (s.GRACE, on.ConsumerFailed, s.ROLLING_BACK),
-        (s.GRACE, on.Sealed, s.DISABLING),
-        (s.GRACE, on.Sealed, s.REVOKING),
-        (s.DISABLING, on.Disabled, s.REVOKING),
-        (s.REVOKING, on.Revoked, s.REVOKING),
-        (s.REVOKING, on.Revoked, s.CLOSED),
-        (s.ROLLING_BACK, on.Restored, s.ROLLING_BACK),
-        (s.ROLLING_BACK, on.Condemned, s.DISCARDING),
-        (s.ROLLING_BACK, on.SetBack, s.CLOSED),
-        (s.DISCARDING, on.Discarded, s.MINTING),
-        (s.DISCARDING, on.Discarded, s.CLOSED),
-        (s.DISCARDING, on.Discarded, s.QUARANTINED),
-        (s.CLOSED, on.Condemned, s.DISCARDING),
-        (s.CLOSED, on.RedeliveryNeeded, s.REDELIVERING),
-        (s.REDELIVERING, on.AllAcknowledged, s.CLOSED),
-        (s.CLOSED, on.RetireBegun, s.WITHDRAWING),
-        (s.WITHDRAWING, on.Withdrawn, s.DISABLING),
-        (s.WITHDRAWING, on.Withdrawn, s.REVOKING),
-        (s.CLOSED, on.Quarantined, s.QUARANTINED),
-        (s.IDLE, on.Settled, s.CLOSED),
-        (s.CLOSED, on.Settled, s.CLOSED),
-        (s.QUARANTINED, on.Settled, s.CLOSED),
-    )
-    for state in (s.PROPAGATING, s.ROLLING_BACK, s.REDELIVERING):
-        yield state, on.Delivered, state
-        yield state, on.Acknowledged, state
-    for state in _ACTING:
-        yield state, on.AttemptSpent, state
-        yield state, on.AttemptSpent, s.QUARANTINED
-    for state in OPEN:
-        yield state, on.TakenOver, state
-        yield state, on.SurroundingsFailed, state
-        yield state, on.SurroundingsFailed, s.QUARANTINED
-        yield state, on.Quarantined, s.QUARANTINED
-    for state in (*OPEN, s.CLOSED):
-        yield s.QUARANTINED, on.Released, state
-
-
-TRANSITIONS = frozenset((source, event.__name__, target) for source, event, target in _rows())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +81,7 @@ def _change(record: RotationRecord, event: on.Event, at: datetime) -> dict[str, 
                 "old": event.current,
                 "pinned": event.revision,
                 "expected": event.revision,
+                "ceiling_at": at + event.ceiling,
             }
         case on.TakenOver():
             return {"state": record.state}

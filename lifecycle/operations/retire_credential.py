@@ -33,4 +33,11 @@ def _begin(session: Session) -> None:
             remedy="finish it with `lifecycle rotate resume`, or take it over with `lifecycle rotate adopt`",
         )
     operation = OperationId(context.new_id())
-    session.apply(on.RetireBegun(operation=operation, current=current, revision=session.store_state().revision))
+    session.apply(
+        on.RetireBegun(
+            operation=operation,
+            current=current,
+            revision=session.store_state().revision,
+            ceiling=context.policy.ceiling,
+        )
+    )

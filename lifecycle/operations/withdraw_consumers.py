@@ -7,6 +7,8 @@ from lifecycle.domain.errors import FenceError, LifecycleError
 from lifecycle.operations.rotation_context import Waiting
 from lifecycle.operations.rotation_session import Session
 
+_GIVE_BACK = "take the copy from the consumer by hand, then `lifecycle rotate release`"
+
 
 def withdraw(session: Session) -> on.Event | Waiting:
     """WITHDRAWING: take every copy; a stuck consumer does not stop the others, but it stops the revocation."""
@@ -21,4 +23,7 @@ def withdraw(session: Session) -> on.Event | Waiting:
             stuck.append(f"{binding.name}: {error.message}")
     if not stuck:
         return on.Withdrawn(soft_off=session.traits.soft_off)
-    return Waiting(until=context.clock() + context.limits.poll, why="; ".join(stuck))
+    now, why = context.clock(), "; ".join(stuck)
+    if session.record.ceiling_at is not None and now >= session.record.ceiling_at:
+        return on.Quarantined(reason=f"not given back within the ceiling: {why}", remedy=_GIVE_BACK)
+    return Waiting(until=now + context.limits.poll, why=why)
