@@ -281,3 +281,46 @@ def test_the_journal_is_required_outside_the_sandbox(complain: Complain) -> None
 def test_an_entry_without_any_owner_is_refused(complain: Complain) -> None:
     text = SMALLEST.replace("owner: me\n", "") + "service_accounts: {robot: {platform: aws}}\n"
     assert "service_accounts.robot: names no owner (" in complain({"prod/main.yaml": text})[0]
+
+
+MISPLACED = {
+    "defaults: []\n": "defaults: is not a mapping",
+    "defaults: {allowlists: {}}\n": "defaults.allowlists: has no defaults",
+    "defaults: {agents: []}\n": "defaults.agents: is not a mapping",
+    "defaults: {agents: {monitoring: 7}}\n": "defaults.agents.monitoring: is not a mapping",
+    "vars: []\n": "vars: is not a mapping",
+    "vars: {a: 1}\n": "vars.a: is not a declaration",
+    "vars: {a: {type: text, value: x}}\n": "vars.a.type: is not a type of variables",
+    "vars: {a: {type: string, value: x, defualt: y}}\n": "vars.a.defualt: unknown key",
+    "policy_bundle: {digest: 'a ${var.b'}\n": "policy_bundle.digest: a use of a variable is not closed",
+    "journal: {dynamodb: table}\n": "journal.dynamodb: its settings are not a mapping",
+    "aws: {account_id: '123', region: eu}\n": "aws.account_id: `123` is not an AWS account id",
+    "extends: 7\n": "extends: is not text",
+    "extends: /etc\n": "extends: does not name another folder of this checkout",
+    "service_accounts:\n  a: {platform: aws, tags: {x: 7}}\n": "service_accounts.a.tags.x: `7` is not text",
+    "service_accounts:\n  a: {platform: aws, permissions: {}}\n": "a.permissions: a mapping is not a list",
+    "service_accounts:\n  a: {platform: aws, trust: x}\n": "service_accounts.a.trust: `x` is not a mapping",
+    "service_accounts:\n  a: {platform: aws, trust: {external_id: x, service: y}}\n": "has an `external_id` without "
+    "`account`",
+}
+
+
+@pytest.mark.parametrize("written", MISPLACED)
+def test_what_stands_in_the_wrong_place_is_told(written: str, complain: Complain) -> None:
+    told = complain(main=written)
+    assert any(MISPLACED[written] in text for text in told), told
+
+
+def test_a_base_may_repeat_the_version_only(complain: Complain) -> None:
+    told = complain(
+        {
+            "_base/base.yaml": "version: 1\nservice_accounts: {robot: {platform: aws}}\n",
+            "prod/main.yaml": SMALLEST + "extends: ../_base\nservice_accounts: {robot: {platform: aws}}\n"
+            "override: {version: 2, service_accounts: {robot: {trust: null}}}\n",
+        }
+    )
+    assert [text.split(" (")[0].split(": ", 1)[1] for text in told] == [
+        "service_accounts.robot: is inherited already, from environments/_base/base.yaml:2:20",
+        "override.version: is not inherited, so there is nothing to override",
+        "override.service_accounts.robot.trust: is not inherited, so there is nothing to override",
+    ]
