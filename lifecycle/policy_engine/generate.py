@@ -1,0 +1,133 @@
+"""Least policies of the tool's own identities, from a spec: `lifecycle policy generate`.
+
+    ENVIRONMENT/aws/IDENTITY.json        IAM policy document
+    ENVIRONMENT/vault/STORE/IDENTITY.hcl Vault policy
+    ENVIRONMENT/README.md                which identity is for what, and what stays broader than one would like
+
+The identities are separate so that none can do the work of two: who plans cannot apply, who applies never reads a
+value, who reads values cannot make roles, who reports reads no value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+
+from lifecycle.domain.errors import ConfigurationError
+from lifecycle.domain.spec import Spec
+from lifecycle.policy_engine import generate_rotation, generate_terraform, generate_vault
+from lifecycle.policy_engine.generate_names import SECRETS_MANAGER, VAULT, Names
+from lifecycle.policy_engine.generate_rotation import AwsStatement
+
+# What the inline policies of a role hold together, white space not counted. Source: IAM quotas.
+LONGEST = 10_240
+IDENTITIES: Mapping[str, str] = {
+    "plan": "reads infrastructure and state for `lifecycle plan` and `drift`",
+    "apply": "makes and changes infrastructure for `lifecycle apply`; never reads a value",
+    "rotate": "makes, stages, promotes and ends credentials for `lifecycle rotate`",
+    "verify": "reads the values that connectors log in with, for `lifecycle verify`",
+    "audit": "compares what providers list with the journal; reads no value",
+    "report": "reads ages for the evidence pack; reads no value",
+}
+_AWS: Mapping[str, Callable[[Names], Iterator[AwsStatement]]] = {
+    "plan": generate_terraform.plan,
+    "apply": generate_terraform.apply,
+    "rotate": generate_rotation.rotate,
+    "verify": generate_rotation.verify,
+    "audit": generate_rotation.audit,
+    "report": generate_rotation.report,
+}
+_VAULT: Mapping[str, Callable[[Names, str], Iterator[str]]] = {
+    "rotate": generate_vault.rotate,
+    "verify": generate_vault.verify,
+    "audit": generate_vault.audit,
+    "report": generate_vault.report,
+}
+
+
+def generate_policies(spec: Spec) -> dict[str, str]:
+    """Every policy file of an environment: relative path -> text. The same spec always gives the same files.
+
+    Args:
+        spec: resolved.
+
+    Raises:
+        ConfigurationError: roles are to be made and the spec names no permissions boundary, or a policy gets too long.
+    """
+    names, home = Names(spec), spec.environment
+    files: dict[str, str] = {}
+    compact = False
+    if spec.aws is not None:
+        documents = _aws_documents(names)
+        compact = any(_size(text) > LONGEST for text in documents.values())
+        files |= _compacted(spec) if compact else documents
+    for store in sorted(name for name, chosen in spec.secret_stores.items() if chosen.kind == VAULT):
+        for identity, stanzas in _VAULT.items():
+            head = f"# {home}: identity {identity}, secret store {store}. Written by lifecycle policy generate.\n"
+            files[f"{home}/vault/{store}/{identity}.hcl"] = "\n".join((head, *stanzas(names, store)))
+    files[f"{home}/README.md"] = _readme(names, files, compact=compact)
+    return files
+
+
+def _aws_documents(names: Names) -> dict[str, str]:
+    found = {identity: list(written(names)) for identity, written in _AWS.items()}
+    home = f"{names.spec.environment}/aws"
+    return {f"{home}/{identity}.json": _document(statements) for identity, statements in found.items() if statements}
+
+
+def _compacted(spec: Spec) -> dict[str, str]:
+    documents = _aws_documents(Names(spec, compact=True))
+    for path, text in documents.items():
+        if _size(text) > LONGEST:
+            raise ConfigurationError(
+                f"policy {path} has {_size(text)} characters, AWS stores {LONGEST}",
+                remedy="give each secret store a prefix, or split the environment",
+            )
+    return documents
+
+
+def _size(text: str) -> int:
+    return len("".join(text.split()))
+
+
+def _document(statements: list[AwsStatement]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=2) + "\n"
+
+
+def _readme(names: Names, files: Mapping[str, str], *, compact: bool) -> str:
+    home = names.spec.environment
+    rows = [f"| {identity} | {purpose} | {_held(identity, files)} |" for identity, purpose in IDENTITIES.items()]
+    risks = [f"- {text}" for text in residual_risks(names.spec)]
+    if compact:
+        risks.append("- all: secrets, users and services are named by prefix, because AWS stores no longer policy.")
+    title = f"# Rights of the tool in `{home}`"
+    written = "Written by `lifecycle policy generate`; do not edit. Each identity is a role or token of its own."
+    table = ["| Identity | For | Policies |", "|---|---|---|", *rows]
+    return "\n".join((title, "", written, "", *table, "", "## What stays broader", "", *(risks or ["- nothing"]), ""))
+
+
+def _held(identity: str, files: Mapping[str, str]) -> str:
+    own = [path for path in files if path.rpartition("/")[2].split(".")[0] == identity]
+    return ", ".join(f"`{path.partition('/')[2]}`" for path in own) or "none"
+
+
+def residual_risks(spec: Spec) -> tuple[str, ...]:
+    """What cannot be narrowed further, in words, for the list that a reviewer accepts."""
+    names, kinds = Names(spec), {entry.kind for entry in spec.credentials.values()}
+    found: list[str] = []
+    if "datarobot_api_key" in kinds:
+        found.append("rotate: DataRobot lets only an administrator make keys for other users; its token is one.")
+    if "oauth_client_secret" in kinds:
+        found.append("rotate: a registration access token may change everything about its own OAuth client.")
+    if "aws_iam_access_key" in kinds:
+        found.append("rotate: who makes keys for a user can act as that user; the users are listed by name.")
+    if any(store.kind == SECRETS_MANAGER for store in spec.secret_stores.values()):
+        found.append("plan, apply: AWS lists secrets of a whole region or none; names are seen, values are not.")
+        found.append(
+            "apply: it decides who may read the secrets of this environment (their own policies); the gate looks."
+        )
+    if spec.aws is not None and names.prefix and spec.service_accounts:
+        found.append("apply: it decides who may assume the roles of this environment; IAM has no condition for that.")
+    if any(store.kind == VAULT for store in spec.secret_stores.values()):
+        found.append("audit, report: Vault lists names of every secret below the prefix; values are not readable.")
+    return tuple(found)

@@ -1,0 +1,147 @@
+"""Names and ARNs of what the tool touches in one environment, from its spec alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from lifecycle.domain.errors import ConfigurationError
+from lifecycle.domain.naming import cloud_name, secret_name
+from lifecycle.domain.spec import Agent, AwsTarget, Credential, Manage, Spec
+
+SECRETS_MANAGER = "aws_secrets_manager"
+VAULT = "vault"
+# What bootstrap keeps for the tool itself, in the main store.
+FINGERPRINT_KEY = "lifecycle-fingerprint-key"
+_DERIVED_NAMES = 54  # as in the Terraform modules, which append to the name of an agent
+
+
+def setting(settings: Any, name: str, default: Any = "") -> Any:
+    """A field of a kind's settings, which are a model, or plain data in tests of single rules."""
+    found = settings.get(name) if isinstance(settings, Mapping) else getattr(settings, name, None)
+    return default if found is None else found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One ECS service that is restarted after a delivery."""
+
+    cluster: str
+    service: str
+
+
+class Names:
+    """What an environment's objects are called.
+
+    Args:
+        spec: resolved.
+        compact: name secrets, users and services by the environment's prefix instead of one by one, because AWS
+            stores no policy that is long enough.
+    """
+
+    def __init__(self, spec: Spec, *, compact: bool = False) -> None:
+        self.spec = spec
+        self._compact = compact
+
+    @cached_property
+    def aws(self) -> AwsTarget:
+        """The account. Raises ConfigurationError when the spec names none."""
+        if self.spec.aws is None:
+            raise ConfigurationError(
+                f"environment {self.spec.environment} names no AWS account, so no AWS rights can be written",
+                remedy="add `aws: {account_id: …, region: …}` to the spec",
+            )
+        return self.spec.aws
+
+    def arn(self, service: str, rest: str, *, region: str | None = None) -> str:
+        """An ARN of this account."""
+        where = self.aws.region if region is None else region
+        return f"arn:aws:{service}:{where}:{self.aws.account_id}:{rest}"
+
+    def iam(self, rest: str) -> str:
+        """An ARN of IAM, which has no region."""
+        return self.arn("iam", rest, region="")
+
+    @property
+    def prefix(self) -> str:
+        """How the names of all roles, users and services of the environment begin."""
+        return f"{self.spec.environment}-"
+
+    def agents(self) -> Iterator[tuple[str, Agent]]:
+        """ECS name and entry of each agent that runs on Fargate."""
+        for name, agent in sorted(self.spec.agents.items()):
+            if agent.runtime.kind == "ecs_fargate":
+                yield cloud_name(self.spec.environment, name, limit=_DERIVED_NAMES), agent
+
+    def credentials(self, kind: str) -> Iterator[tuple[str, Credential]]:
+        """Credentials whose store is of a kind and that may be rotated."""
+        for name, entry in sorted(self.spec.credentials.items()):
+            store = self.spec.secret_stores.get(entry.store)
+            if store is not None and store.kind == kind and entry.manage in (Manage.ROTATE, Manage.OWN):
+                yield name, entry
+
+    def main_store(self) -> str:
+        """The store that keeps the tool's own values: `default`, else the first; empty when there is none."""
+        names = sorted(self.spec.secret_stores)
+        return "default" if "default" in names else (names[0] if names else "")
+
+    def own_values(self, store: str) -> tuple[str, ...]:
+        """Names of what the tool keeps for itself in a store, beside the credentials."""
+        found = [FINGERPRINT_KEY] if store == self.main_store() else []
+        for name, entry in sorted(self.spec.credentials.items()):
+            if entry.store != store or entry.manage not in (Manage.ROTATE, Manage.OWN):
+                continue
+            if entry.kind == "oauth_client_secret":
+                found.append(f"{name}-registration")
+            found += [f"{name}-delivery-{place.service}" for place in self.delivered(entry)]
+        return tuple(found)
+
+    def delivered(self, entry: Credential) -> tuple[Place, ...]:
+        """The ECS services that a credential is delivered to: agents that consume it, and declared ones."""
+        found = []
+        for consumer in entry.consumers:
+            agent = self.spec.agents.get(consumer.agent or "")
+            if agent is not None and agent.runtime.kind == "ecs_fargate":
+                service = cloud_name(self.spec.environment, agent.name, limit=_DERIVED_NAMES)
+                found.append(Place(cluster=setting(agent.runtime.settings, "cluster"), service=service))
+        for chosen in entry.deliver_to:
+            if chosen.kind == "ecs_service":
+                cluster, service = setting(chosen.settings, "cluster"), setting(chosen.settings, "service")
+                found.append(Place(cluster=cluster, service=service))
+        return tuple(found)
+
+    def service_arn(self, place: Place) -> str:
+        """ARN of an ECS service; its cluster may be given as name or ARN."""
+        return self.arn("ecs", f"service/{place.cluster.rpartition('/')[2]}/{self._named(place.service)}")
+
+    def _named(self, name: str) -> str:
+        return f"{self.prefix}*" if self._compact and name.startswith(self.prefix) else name
+
+    def secret_arn(self, store: str, name: str) -> str:
+        """ARN pattern of one secret: `??????` is the suffix that AWS appends, and nothing longer."""
+        settings = self.spec.secret_stores[store].settings
+        prefix = setting(settings, "prefix").strip("/")
+        which = f"{prefix}/*" if self._compact and prefix else f"{secret_name(prefix, name)}-??????"
+        return self.arn("secretsmanager", f"secret:{which}", region=setting(settings, "region") or None)
+
+    def users(self) -> tuple[str, ...]:
+        """ARNs of the IAM users whose access keys are rotated."""
+        found = {
+            setting(entry.settings, "user")
+            or cloud_name(self.spec.environment, setting(entry.settings, "service_account"))
+            for entry in self.spec.credentials.values()
+            if entry.kind == "aws_iam_access_key" and entry.manage in (Manage.ROTATE, Manage.OWN)
+        }
+        return tuple(sorted({self.iam(f"user/{self._named(name)}") for name in found}))
+
+    def verified(self, kind: str) -> tuple[tuple[str, str], ...]:
+        """Store and name of the credentials in stores of a kind that connectors log in with."""
+        found = set()
+        for connector in self.spec.connectors.values():
+            entry = self.spec.credentials.get(connector.credential or "")
+            store = self.spec.secret_stores.get(entry.store) if entry is not None else None
+            if entry is not None and store is not None and store.kind == kind:
+                found.add((entry.store, entry.name))
+        return tuple(sorted(found))

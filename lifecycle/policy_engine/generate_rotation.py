@@ -1,0 +1,108 @@
+"""AWS rights of the identities that touch values or look at credentials: rotate, verify, audit, report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lifecycle.policy_engine.generate_names import SECRETS_MANAGER, Names, setting
+
+AwsStatement = dict[str, Any]
+
+
+def statement(
+    sid: str, actions: list[str], resources: list[str], condition: Mapping[str, Any] | None = None
+) -> Iterator[AwsStatement]:
+    """One allow statement; none when there is nothing it would be for."""
+    if resources:
+        limits = {"Condition": dict(condition)} if condition else {}
+        listed = {"Action": sorted(actions), "Resource": sorted(set(resources))}
+        yield {"Sid": sid, "Effect": "Allow", **listed, **limits}
+
+
+def rotate(names: Names) -> Iterator[AwsStatement]:
+    """Read and write exactly the declared secrets, end and make keys of exactly the declared users."""
+    secrets = [names.secret_arn(entry.store, name) for name, entry in names.credentials(SECRETS_MANAGER)]
+    own = _own_values(names)
+    held = [*secrets, *own]
+    yield from statement("ListVersions", ["secretsmanager:ListSecretVersionIds"], held)
+    yield from statement("ReadVersions", ["secretsmanager:GetSecretValue"], held)
+    yield from statement("StageVersions", ["secretsmanager:PutSecretValue"], held)
+    yield from statement("MoveLabels", ["secretsmanager:UpdateSecretVersionStage"], secrets)
+    yield from statement("KeepOwnValues", ["secretsmanager:CreateSecret"], own)
+    yield from statement("ListKeys", ["iam:GetAccessKeyLastUsed", "iam:ListAccessKeys"], list(names.users()))
+    yield from statement("MakeKeys", ["iam:CreateAccessKey"], list(names.users()))
+    yield from statement("SwitchKeys", ["iam:UpdateAccessKey"], list(names.users()))
+    yield from statement("EndKeys", ["iam:DeleteAccessKey"], list(names.users()))
+    yield from statement("RestartServices", ["ecs:DescribeServices", "ecs:UpdateService"], _services(names))
+    yield from _encryption(names, ["kms:Decrypt", "kms:GenerateDataKey"])
+    yield from _journal(names, ["dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"])
+
+
+def verify(names: Names) -> Iterator[AwsStatement]:
+    """Read the values that connectors log in with, and see that declared secrets exist."""
+    read = [names.secret_arn(store, name) for store, name in names.verified(SECRETS_MANAGER)]
+    yield from statement("ReadVersions", ["secretsmanager:GetSecretValue", "secretsmanager:ListSecretVersionIds"], read)
+    yield from statement("SeeSecrets", ["secretsmanager:DescribeSecret"], list(_described(names)))
+    if read:
+        yield from _encryption(names, ["kms:Decrypt"])
+
+
+def audit(names: Names) -> Iterator[AwsStatement]:
+    """Compare what providers list with what the journal knows; never a value."""
+    secrets = [names.secret_arn(entry.store, name) for name, entry in names.credentials(SECRETS_MANAGER)]
+    seen = ["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "secretsmanager:ListSecretVersionIds"]
+    yield from statement("SeeSecrets", seen, secrets)
+    yield from statement("ListKeys", ["iam:GetAccessKeyLastUsed", "iam:ListAccessKeys"], list(names.users()))
+    yield from _journal(names, [])
+
+
+def report(names: Names) -> Iterator[AwsStatement]:
+    """Ages of secrets and the journal; never a value."""
+    secrets = [names.secret_arn(entry.store, name) for name, entry in names.credentials(SECRETS_MANAGER)]
+    yield from statement("SeeSecrets", ["secretsmanager:DescribeSecret"], secrets)
+    yield from _journal(names, [])
+
+
+def _own_values(names: Names) -> list[str]:
+    stores = [name for name, store in names.spec.secret_stores.items() if store.kind == SECRETS_MANAGER]
+    return [names.secret_arn(store, value) for store in stores for value in names.own_values(store)]
+
+
+def _services(names: Names) -> list[str]:
+    entries = [entry for _, entry in sorted(names.spec.credentials.items())]
+    return [names.service_arn(place) for entry in entries for place in names.delivered(entry)]
+
+
+def _described(names: Names) -> Iterator[str]:
+    for connector in names.spec.connectors.values():
+        if connector.kind == SECRETS_MANAGER:
+            for name in setting(connector.settings, "can_describe", ()):
+                entry = names.spec.credentials.get(name)
+                if entry is not None and names.spec.secret_stores[entry.store].kind == SECRETS_MANAGER:
+                    yield names.secret_arn(entry.store, name)
+
+
+def _encryption(names: Names, actions: list[str]) -> Iterator[AwsStatement]:
+    """Use of the stores' own keys through Secrets Manager only. IAM takes no alias as resource: it is a condition."""
+    keys = {
+        setting(store.settings, "kms_key")
+        for store in names.spec.secret_stores.values()
+        if store.kind == SECRETS_MANAGER and setting(store.settings, "kms_key")
+    }
+    via = {"StringEquals": {"kms:ViaService": f"secretsmanager.{names.aws.region}.amazonaws.com"}}
+    aliases = sorted(key for key in keys if key.startswith("alias/"))
+    exact = [key if key.startswith("arn:") else names.arn("kms", f"key/{key}") for key in keys - set(aliases)]
+    yield from statement("UseKeys", actions, exact, via)
+    if aliases:
+        limits = {**via, "ForAnyValue:StringEquals": {"kms:ResourceAliases": aliases}}
+        yield from statement("UseKeysByAlias", actions, [names.arn("kms", "key/*")], limits)
+
+
+def _journal(names: Names, writing: list[str]) -> Iterator[AwsStatement]:
+    journal = names.spec.journal
+    if journal is not None and journal.kind == "dynamodb":
+        actions = ["dynamodb:GetItem", "dynamodb:Query", *writing]
+        yield from statement(
+            "UseJournal", actions, [names.arn("dynamodb", f"table/{setting(journal.settings, 'table')}")]
+        )

@@ -1,0 +1,21 @@
+# reference: identity report, secret store vault. Written by lifecycle policy generate.
+
+# whether the own token lives
+path "auth/token/lookup-self" {
+  capabilities = ["read"]
+}
+
+# renewal of the own token
+path "auth/token/renew-self" {
+  capabilities = ["update"]
+}
+
+# which secrets exist, also those that nobody declared
+path "kv/metadata/datarobot/reference" {
+  capabilities = ["list"]
+}
+
+# versions and ages of pipeline-oauth
+path "kv/metadata/datarobot/reference/pipeline-oauth" {
+  capabilities = ["read"]
+}
