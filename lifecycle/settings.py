@@ -89,6 +89,12 @@ def child_environment(*, with_aws: bool) -> dict[str, str]:
     return {k: v for k, v in names if _CHILD_NAMES.match(k) or (with_aws and _AWS_NAMES.match(k))}
 
 
+def agent_environment() -> dict[str, str]:
+    """What ssh-keygen may see: the usual, and the agent that may hold the key."""
+    agent = {name: os.environ[name] for name in ("SSH_AUTH_SOCK", "SSH_ASKPASS", "DISPLAY") if name in os.environ}
+    return child_environment(with_aws=False) | agent
+
+
 def terraform_log_variables() -> tuple[str, ...]:
     """Names of set variables that make Terraform or its providers log secrets; the runner refuses them."""
     return tuple(sorted(name for name, value in os.environ.items() if name.startswith("TF_LOG") and value))

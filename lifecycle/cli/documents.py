@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from lifecycle.cli import screens
 from lifecycle.domain.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -28,14 +29,14 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def _check(_args: argparse.Namespace, house: House, out: Output) -> int:
     result = house.check()
-    out.result(result.document(), result.lines())
-    return ExitCode.DONE if result.passed else ExitCode.REFUSED
+    out.result(*screens.checked(result))
+    return ExitCode.DONE if result.verdict.passed else ExitCode.REFUSED
 
 
 def _show(args: argparse.Namespace, house: House, out: Output) -> int:
     rows = house.show_spec()
-    lines = [f"{row.key_path}: {row.value}" + (f"    # {row.place}" if args.origin else "") for row in rows]
-    out.result({row.key_path: {"value": row.value, "place": str(row.place)} for row in rows}, lines)
+    document = {row.key_path: {"value": row.value, "origin": str(row.origin or "")} for row in rows}
+    out.result(document, [row.line(origins=args.origin) for row in rows])
     return ExitCode.DONE
 
 

@@ -6,11 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lifecycle.domain.errors import ApprovalMissingError, ExitCode, UnsafePlanError
+from lifecycle.cli import screens
+from lifecycle.domain.errors import ApprovalMissingError, ExitCode
 
 if TYPE_CHECKING:
     from lifecycle.bootstrap import House
     from lifecycle.cli.output import Output
+    from lifecycle.domain.review import ReviewedPlan
 
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -43,7 +45,9 @@ def _plan(args: argparse.Namespace, house: House, out: Output) -> int:
         stale = house.stale_generated()
         out.result({"stale": stale}, [f"stale: {name}" for name in stale] or ["generated files are current"])
         return ExitCode.REFUSED if stale else ExitCode.DONE
-    reviewed = house.plan(args.out)
+    with house.exclusive():
+        house.start()
+        reviewed = house.plan(args.out)
     out.result(reviewed.document(), reviewed.lines())
     if not reviewed.verdict.passed:
         return ExitCode.REFUSED
@@ -51,41 +55,17 @@ def _plan(args: argparse.Namespace, house: House, out: Output) -> int:
 
 
 def _apply(args: argparse.Namespace, house: House, out: Output) -> int:
+    def confirm(reviewed: ReviewedPlan) -> bool:
+        """A sandbox asks nothing; elsewhere a person says yes, and without a terminal nobody does."""
+        if house.is_sandbox or reviewed.empty:
+            return True
+        return out.interactive and out.ask(f"Apply plan {reviewed.short_digest} to {house.env}?")
+
     with house.exclusive():
         house.start()
-        house.finish_what_is_open()
-        reviewed = house.reviewed(args.plan) if args.plan else house.plan(None)
-        _require_consent(reviewed, house, out, explicit=args.plan is not None)
-        receipt = house.apply(reviewed)
-        rotations = house.rotate_new_and_due()
-        checks = house.verify(())
-        summary = house.finish(receipt, rotations, checks)
-    out.result(summary.document(), summary.lines())
-    return summary.exit_code(detailed=args.detailed_exitcode)
-
-
-def _require_consent(reviewed: Any, house: House, out: Output, *, explicit: bool) -> None:
-    """The gate first; then, outside a sandbox, an approved plan or a yes on the terminal."""
-    for line in reviewed.findings():
-        out.note(line)
-    if not reviewed.verdict.passed:
-        raise UnsafePlanError(
-            "the policy gate did not pass; nothing was applied",
-            remedy="change the spec lines named above, then plan again",
-        )
-    if house.is_sandbox or reviewed.empty or house.approved(reviewed):
-        return
-    if explicit or not out.interactive:
-        raise ApprovalMissingError(
-            f"plan {reviewed.short_digest} is not approved", remedy=f"lifecycle approve {reviewed.folder} --key KEY"
-        )
-    for line in reviewed.lines():
-        out.note(line)
-    if not out.ask(f"Apply this to {house.env}?"):
-        raise ApprovalMissingError(
-            "not applied: the answer was not yes", remedy="run the command again to be asked again"
-        )
-    house.record_terminal_approval(reviewed)
+        outcome = house.apply(args.plan, confirm=confirm, detailed=args.detailed_exitcode)
+    out.result(*screens.environment(outcome))
+    return outcome.exit_code()
 
 
 def _drift(_args: argparse.Namespace, house: House, out: Output) -> int:
@@ -105,7 +85,8 @@ def _destroy(args: argparse.Namespace, house: House, out: Output) -> int:
     with house.exclusive():
         house.start()
         done = house.destroy()
-    out.result({"destroyed": list(done)}, [f"destroyed {len(done)} resources"])
+    addresses = done.receipt.plan.addresses if done.receipt and done.receipt.plan else ()
+    out.result({"destroyed": list(addresses)}, [f"destroyed {len(addresses)} resources"])
     return ExitCode.DONE
 
 

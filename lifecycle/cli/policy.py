@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from lifecycle.cli import screens
 from lifecycle.domain.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def _check(_args: argparse.Namespace, house: House, out: Output) -> int:
     result = house.check()
-    out.result(result.document(), result.lines())
-    return ExitCode.DONE if result.passed else ExitCode.REFUSED
+    out.result(*screens.checked(result))
+    return ExitCode.DONE if result.verdict.passed else ExitCode.REFUSED
 
 
 def _explain(args: argparse.Namespace, house: House, out: Output) -> int:

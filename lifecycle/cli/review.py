@@ -42,12 +42,13 @@ def _approve(args: argparse.Namespace, house: House, out: Output) -> int:
 
 
 def _report(_args: argparse.Namespace, house: House, out: Output) -> int:
-    summary = house.last_summary()
-    out.result(summary.document(), summary.lines())
+    report = house.last_report()
+    out.result(report.document(), [*report.lines(), f"receipt      {report.path}"])
     return ExitCode.DONE
 
 
 def _status(_args: argparse.Namespace, house: House, out: Output) -> int:
-    status = house.status()
+    house.start()
+    status = house.rotation_status()
     out.result(status.document(), status.lines())
     return status.exit_code()

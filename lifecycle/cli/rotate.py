@@ -67,7 +67,6 @@ def _apply(args: argparse.Namespace, house: House, out: Output) -> int:
             plan = house.plan_rotations(names=tuple(args.names), everything=args.all)
             out.result(plan.document(), plan.lines())
             return ExitCode.DONE
-        house.finish_what_is_open()
         outcome = house.rotate(names=tuple(args.names), everything=args.all, wait=args.wait)
     out.result(outcome.document(), outcome.lines())
     return outcome.exit_code(detailed=args.detailed_exitcode)
@@ -91,25 +90,26 @@ def _status(_args: argparse.Namespace, house: House, out: Output) -> int:
 def _retire(args: argparse.Namespace, house: House, out: Output) -> int:
     with house.exclusive():
         house.start()
-        outcome = house.retire(args.name)
-    out.result(outcome.document(), outcome.lines())
-    return outcome.exit_code(detailed=False)
+        run = house.retire(args.name)
+    out.result(run.document(), run.lines())
+    return run.exit_code()
 
 
 def _adopt(args: argparse.Namespace, house: House, out: Output) -> int:
     with house.exclusive():
         house.start()
-        outcome = house.adopt(args.name)
-    out.result(outcome.document(), outcome.lines())
-    return outcome.exit_code(detailed=False)
+        run = house.adopt(args.name)
+    out.result(run.document(), run.lines())
+    return run.exit_code()
 
 
 def _end_quarantine(args: argparse.Namespace, house: House, out: Output) -> int:
     with house.exclusive():
         house.start()
-        outcome = house.end_quarantine(args.name, verb=args.verb, reason=args.reason)
-    out.result(outcome.document(), outcome.lines())
-    return outcome.exit_code(detailed=False)
+        end = house.release if args.verb == "release" else house.abandon
+        run = end(args.name, reason=args.reason)
+    out.result(run.document(), run.lines())
+    return run.exit_code()
 
 
 def _whose(_args: argparse.Namespace, house: House, out: Output) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from lifecycle.cli import screens
+
 if TYPE_CHECKING:
     from lifecycle.bootstrap import House
     from lifecycle.cli.output import Output
@@ -22,5 +24,5 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 def _verify(args: argparse.Namespace, house: House, out: Output) -> int:
     house.start()
     checks = house.verify(tuple(args.names))
-    out.result(checks.document(), checks.lines())
+    out.result(*screens.checks(checks))
     return checks.exit_code()

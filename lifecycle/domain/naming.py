@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 _SUFFIX = 8
+DERIVED_NAMES = 54  # a name from which modules derive longer ones
 
 
 def cloud_name(environment: str, name: str, *, limit: int = 64) -> str:

@@ -9,6 +9,7 @@
   not hold it: InvalidParameterException, before anything is changed.
 - A new current version leaves the other labels of the former one alone (moto drops them).
 - More than 100 versions: the oldest without a label are dropped.
+- `list_secret_version_ids` of a secret that is not there: ResourceNotFoundException (moto: a 500).
 
 Source: AWS Secrets Manager API reference (PutSecretValue, GetSecretValue, UpdateSecretVersionStage) and its quotas.
 """
@@ -92,6 +93,12 @@ class StrictSecrets(_Backend):
                 "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT",
             )
         return super().get_secret_value(secret_id, version_id, "AWSCURRENT")
+
+    def list_secret_version_ids(self, secret_id: str) -> str:
+        """The versions of a secret that exists."""
+        if secret_id not in self.secrets:
+            raise _error("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+        return super().list_secret_version_ids(secret_id)
 
     def update_secret_version_stage(
         self, secret_id: str, version_stage: str, remove_from_version_id: str, move_to_version_id: str

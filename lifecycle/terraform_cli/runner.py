@@ -151,6 +151,7 @@ class TerraformCli:
 
     def lock_providers(self) -> None:
         """Write the lock file for every declared platform, from the mirror where there is one."""
+        self._plain("get", self._limits.init)  # the modules say which providers they need
         options: dict[str, Any] = {"platform": list(self._place.platforms)}
         if self._place.mirror is not None:
             options["fs_mirror"] = str(self._place.mirror.folder)
@@ -244,7 +245,7 @@ class TerraformCli:
     def _plain(self, command: str, deadline: timedelta, *arguments: str, **options: Any) -> None:
         """A command without JSON output."""
         limits = Limits(deadline=deadline, grace=self._limits.grace)
-        finished, heard = self._execute(command, limits, options, arguments, None)
+        finished, heard = self._execute(command, limits, {**options, "no_color": IsFlagged}, arguments, None)
         if finished.returncode != _DONE:
             self._fail(command, finished, heard)
 

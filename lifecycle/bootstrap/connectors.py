@@ -1,0 +1,122 @@
+"""Verifiers by kind, and what a credential is verified with when no connector uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from lifecycle.bootstrap.stores import Stores
+from lifecycle.bootstrap.surroundings import Surroundings, utc_now
+from lifecycle.domain.errors import ConfigurationError
+from lifecycle.domain.spec import Connector, Credential
+
+if TYPE_CHECKING:
+    from lifecycle.clients.aws import AwsConnection
+    from lifecycle.domain.ports import ConnectorVerifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundVerifier:
+    """A verifier and the target it is asked about."""
+
+    verifier: ConnectorVerifier
+    target: Any
+
+
+class Verifiers:
+    """Makes the verifier of a connector.
+
+    Args:
+        around: settings, spec, sandbox.
+        stores: whose reachability some connectors prove.
+    """
+
+    def __init__(self, around: Surroundings, stores: Stores) -> None:
+        self._around = around
+        self._stores = stores
+        self._builders: Mapping[str, Callable[[Any, Credential | None], ConnectorVerifier]] = {
+            "aws_identity": self._aws_identity,
+            "aws_secrets_manager": self._secrets_manager,
+            "datarobot": self._datarobot,
+            "oauth_token": self._oauth_token,
+            "s3": self._s3,
+            "vault": self._vault,
+            "web_proxy": self._web_proxy,
+        }
+
+    def of(self, connector: Connector) -> BoundVerifier:
+        """The verifier of this connector."""
+        credential = self._around.spec.credentials.get(connector.credential or "")
+        verifier = self._builders[connector.kind](connector.settings, credential)
+        return BoundVerifier(verifier=verifier, target=connector.settings)
+
+    def login(self, credential: Credential) -> BoundVerifier:
+        """What shows that a value of this kind logs in, where no connector uses it."""
+        from lifecycle.connectors.aws_identity import AwsIdentitySettings
+        from lifecycle.connectors.datarobot import DataRobotSettings
+        from lifecycle.connectors.oauth_token import OAuthTokenSettings
+
+        settings: Any
+        match credential.kind:
+            case "aws_iam_access_key":
+                kind, settings = "aws_identity", AwsIdentitySettings()
+            case "datarobot_api_key":
+                kind, settings = "datarobot", DataRobotSettings(datarobot=credential.settings.datarobot)
+            case "oauth_client_secret":
+                kind, settings = "oauth_token", OAuthTokenSettings()
+            case other:
+                raise ConfigurationError(
+                    f"credentials.{credential.name}: nothing shows that a fresh value of kind {other} works",
+                    remedy=f"declare a connector with `credential: {credential.name}`",
+                )
+        return BoundVerifier(verifier=self._builders[kind](settings, credential), target=settings)
+
+    def _anonymous(self) -> AwsConnection:
+        """Where AWS is, without a login of ours: the value under test brings its own."""
+        return replace(self._around.aws.connection, access_key_id=None, secret_access_key=None, role="")
+
+    def _aws_identity(self, _settings: Any, _credential: Credential | None) -> ConnectorVerifier:
+        from lifecycle.connectors.aws_identity import AwsIdentityVerifier
+
+        return AwsIdentityVerifier(self._anonymous(), clock=utc_now)
+
+    def _s3(self, _settings: Any, _credential: Credential | None) -> ConnectorVerifier:
+        from lifecycle.connectors.s3 import S3Verifier
+
+        return S3Verifier(self._anonymous(), clock=utc_now)
+
+    def _datarobot(self, settings: Any, _credential: Credential | None) -> ConnectorVerifier:
+        from lifecycle.connectors.datarobot import DataRobotVerifier
+
+        target = self._around.spec.datarobot[settings.datarobot]
+        endpoint = self._around.resolve(target.endpoint)
+        return DataRobotVerifier(endpoint, api_version=target.api_version, clock=utc_now)
+
+    def _oauth_token(self, _settings: Any, credential: Credential | None) -> ConnectorVerifier:
+        from lifecycle.connectors.oauth_token import OAuthTokenVerifier
+
+        if credential is None:
+            raise ConfigurationError("an oauth_token connector names no credential", remedy="add `credential:`")
+        own = credential.settings
+        return OAuthTokenVerifier(
+            self._around.resolve(own.issuer), clock=utc_now, method=own.token_endpoint_auth_method
+        )
+
+    def _secrets_manager(self, settings: Any, _credential: Credential | None) -> ConnectorVerifier:
+        from lifecycle.connectors.aws_secrets_manager import SecretsManagerVerifier
+
+        prefix = self._around.spec.secret_stores[settings.store].settings.prefix
+        return SecretsManagerVerifier(self._around.aws.connection, prefix=prefix, clock=utc_now)
+
+    def _vault(self, settings: Any, _credential: Credential | None) -> ConnectorVerifier:
+        from lifecycle.connectors.vault import VaultVerifier
+
+        store = self._around.spec.secret_stores[settings.store].settings
+        client = self._stores.vault_client(store)
+        return VaultVerifier(client, mount=store.mount, prefix=store.prefix, clock=utc_now)
+
+    def _web_proxy(self, _settings: Any, _credential: Credential | None) -> ConnectorVerifier:
+        from lifecycle.connectors.web_proxy import WebProxyVerifier
+
+        return WebProxyVerifier(clock=utc_now)

@@ -1,0 +1,64 @@
+"""The policy gate over the pinned bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lifecycle.bootstrap.surroundings import Surroundings, utc_now
+from lifecycle.domain.errors import ConfigurationError, PolicyError
+
+if TYPE_CHECKING:
+    from lifecycle.domain.ports import PolicyEngine
+
+
+def gate(around: Surroundings) -> PolicyEngine:
+    """The engine over the repository's bundle, pinned or not: for checks that apply nothing."""
+    from lifecycle.policy_engine.typed import TypedPolicyEngine
+
+    return TypedPolicyEngine(around.paths.policies, clock=utc_now)
+
+
+def pinned_gate(around: Surroundings) -> PolicyEngine:
+    """The engine over the bundle whose digest is pinned; a sandbox pins the one it finds.
+
+    Raises:
+        PolicyError: nothing is pinned, or the folder is not what is pinned.
+    """
+    from lifecycle.policy_engine.bundle import bundle_digest
+
+    if around.sandbox is None:
+        found, pinned = bundle_digest(around.paths.policies), around.settings.policy_digest
+        if not pinned:
+            raise PolicyError(
+                "no policy bundle is pinned, so the change under review could bring its own rules",
+                remedy=f"set LIFECYCLE_POLICY_DIGEST={found} where this identity can read but not write",
+            )
+        if found != pinned:
+            raise PolicyError(
+                f"policies/ is {found}, but {pinned} is pinned",
+                remedy="check out the pinned bundle, or pin the new one",
+            )
+    return gate(around)
+
+
+def explain_rules(around: Surroundings, rule: str) -> list[Mapping[str, Any]]:
+    """What rules mean, from the catalogue: one in full, or all with a line each.
+
+    Raises:
+        ConfigurationError: no such rule.
+    """
+    from lifecycle.policy_engine.bundle import load_bundle
+
+    catalogue = load_bundle(around.paths.policies).catalogue
+    if not rule:
+        return [
+            {"id": item.id, "title": item.title, "lines": [f"{item.id}  {item.severity:<7}  {item.title}"]}
+            for _, item in sorted(catalogue.items())
+        ]
+    item = catalogue.get(rule)
+    if item is None:
+        raise ConfigurationError(f"there is no rule {rule!r}", remedy="`lifecycle policy explain` lists them")
+    lines = [f"{item.id}  {item.severity}: {item.title}", f"why      {item.why}", f"remedy   {item.remedy}"]
+    lines += [f"answers  {', '.join(item.controls)}"] if item.controls else []
+    return [{**item.model_dump(mode="json"), "lines": lines}]

@@ -1,0 +1,325 @@
+"""What the command line may ask for: one method per user-visible verb, collaborators made when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lifecycle.bootstrap.infrastructure import Infrastructure
+from lifecycle.bootstrap.progress import TerraformProgress
+from lifecycle.bootstrap.runlock import exclusive_run
+from lifecycle.bootstrap.sandbox_servers import SandboxReport, sandbox_down, sandbox_status, start_sandbox
+from lifecycle.bootstrap.surroundings import Surroundings, utc_now
+from lifecycle.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from lifecycle.bootstrap.rotation import Rotation
+    from lifecycle.bootstrap.runs import Confirm, Drift, Runs
+    from lifecycle.bootstrap.verification import Checks
+    from lifecycle.bootstrap.whose import Owner
+    from lifecycle.domain.allowlist import RenderedAllowlist
+    from lifecycle.domain.approval import Approval
+    from lifecycle.domain.audit import AuditEvent
+    from lifecycle.domain.review import ReviewedPlan
+    from lifecycle.domain.rotation import State
+    from lifecycle.operations.apply_environment import EnvironmentOutcome
+    from lifecycle.operations.apply_plan import ApplyOutcome
+    from lifecycle.operations.check_spec import CheckedSpec
+    from lifecycle.operations.plan_rotations import RotationPlan
+    from lifecycle.operations.report_run import RunReport
+    from lifecycle.operations.resume_rotations import RotationRun
+    from lifecycle.operations.rotation_context import RotationOutcome
+    from lifecycle.operations.rotation_status import RotationStatus
+
+Live = Callable[[str], AbstractContextManager[Callable[[str], None]]]
+
+
+class Shown:
+    """Where the line that changes is now; rotations report to it from several threads."""
+
+    def __init__(self) -> None:
+        self.update: Callable[[str], None] = lambda _text: None
+
+
+class House:
+    """One environment of one repository.
+
+    Args:
+        around: settings, paths and, once started, the sandbox.
+        live: a line that changes in place.
+    """
+
+    def __init__(self, around: Surroundings, *, live: Live) -> None:
+        self._around = around
+        self._live = live
+        self._shown = Shown()
+
+    # -- what it is ---------------------------------------------------------------------------------------------------
+
+    @property
+    def env(self) -> str:
+        """Name of the environment; empty when none was given."""
+        return self._around.paths.env
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether the environment runs on local servers."""
+        return self._around.spec.sandbox is not None
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Hold the environment's lock on this host."""
+        return exclusive_run(self._around.paths.run_lock, self.env)
+
+    def start(self) -> None:
+        """Read the spec and, in a sandbox, make sure that its servers run."""
+        if self.is_sandbox and self._around.sandbox is None:
+            with self._live("sandbox") as update:
+                update("starting the local servers")
+                start_sandbox(self._around)
+
+    # -- documents ----------------------------------------------------------------------------------------------------
+
+    def check(self) -> CheckedSpec:
+        """The spec and the rules over it, offline."""
+        from lifecycle.bootstrap.gate import gate
+        from lifecycle.operations.check_spec import check_spec
+
+        return check_spec(lambda: self._around.spec, gate(self._around))
+
+    def show_spec(self) -> tuple[Any, ...]:
+        """Every resolved value with its place."""
+        from lifecycle.documents.show import show
+
+        return show(self._around.spec)
+
+    def schema(self) -> Mapping[str, Any]:
+        """JSON Schema of the spec."""
+        from lifecycle.bootstrap.kinds import registry
+        from lifecycle.documents.schema import json_schema
+
+        return json_schema(registry())
+
+    def render_allowlist(self, name: str, target: str) -> str:
+        """The configuration of one target of an allowlist."""
+        from lifecycle.renderers import render_allowlist
+
+        entry = self._around.spec.allowlists.get(name)
+        if entry is None:
+            known = ", ".join(sorted(self._around.spec.allowlists)) or "none"
+            raise ConfigurationError(f"the spec has no allowlist {name!r}", remedy=f"known are: {known}")
+        if target not in entry.targets:
+            raise ConfigurationError(
+                f"allowlist {name} has no target {target!r}", remedy=f"its targets are: {', '.join(entry.targets)}"
+            )
+        only = entry.model_copy(update={"targets": (target,)})
+        return rendered_text(render_allowlist(self._around.spec, only, utc_now().date()))
+
+    def render_agent(self, name: str) -> str:
+        """An agent's configuration file."""
+        from lifecycle.renderers.mlops_agent_config import render_agent_config
+
+        agent = self._around.spec.agents.get(name)
+        if agent is None:
+            known = ", ".join(sorted(self._around.spec.agents)) or "none"
+            raise ConfigurationError(f"the spec has no agent {name!r}", remedy=f"known are: {known}")
+        return render_agent_config(self._around.spec, agent)
+
+    # -- plan and apply -----------------------------------------------------------------------------------------------
+
+    def stale_generated(self) -> list[str]:
+        """Generated files that are not what the spec gives."""
+        return self.infrastructure.stale()
+
+    def plan(self, folder: Path | None) -> ReviewedPlan:
+        """Plan into a reviewed-plan folder and judge it."""
+        return self._runs.plan(folder)
+
+    def apply(self, folder: Path | None, *, confirm: Confirm, detailed: bool) -> EnvironmentOutcome:
+        """Everything from a checked spec to a receipt.
+
+        Args:
+            folder: an approved plan; None plans anew.
+            confirm: shows a plan and asks for a yes; used where nobody else approves.
+            detailed: count running grace as pending work.
+        """
+        return self._runs.apply(folder, confirm=confirm, detailed=detailed)
+
+    def approve(self, folder: Path, key: Path) -> Approval:
+        """Sign the review of a plan with an SSH key."""
+        return self._runs.approve(folder, key)
+
+    def drift(self) -> Drift:
+        """What changed outside Terraform."""
+        return self._runs.drift()
+
+    def destroy(self) -> ApplyOutcome:
+        """Destroy what Terraform made."""
+        return self._runs.destroy()
+
+    def unlock(self, lock_id: str) -> str:
+        """Release the state lock of a dead run of ours, or the one named; returns the id, empty when none is held."""
+        return self._runs.unlock(lock_id)
+
+    def last_report(self) -> RunReport:
+        """The newest receipt on one screen."""
+        from lifecycle.operations.report_run import report_latest
+
+        return report_latest(self.infrastructure.receipts)
+
+    @cached_property
+    def _runs(self) -> Runs:
+        from lifecycle.bootstrap.runs import Runs
+
+        return Runs(self._around, self.infrastructure, self.rotation, self._live, self._shown)
+
+    @cached_property
+    def infrastructure(self) -> Infrastructure:
+        """Terraform of the environment."""
+        progress = TerraformProgress(self._around.note)
+        return Infrastructure(self._around, lambda: self.rotation.journal, progress)
+
+    # -- credentials --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def rotation(self) -> Rotation:
+        """Everything that rotates."""
+        from lifecycle.bootstrap.rotation import Rotation
+        from lifecycle.bootstrap.stores import Stores
+        from lifecycle.bootstrap.verification import Verification
+        from lifecycle.foundation.known_secrets import KnownSecrets
+
+        stores = Stores(self._around)
+        return Rotation(self._around, stores, Verification(self._around, stores), KnownSecrets(), self._observe)
+
+    def plan_rotations(self, *, names: tuple[str, ...] = (), everything: bool = False) -> RotationPlan:
+        """Which credentials are due, in which order."""
+        from lifecycle.operations.plan_rotations import plan_rotations
+
+        return plan_rotations(self.rotation.contexts(names), force=everything or bool(names))
+
+    def rotate(self, *, names: tuple[str, ...], everything: bool, wait: bool) -> RotationRun:
+        """Rotate the named credentials, all, or those that are due."""
+        from lifecycle.operations.resume_rotations import rotate_all
+
+        with self._showing("rotate"):
+            return rotate_all(
+                self.rotation.contexts(names),
+                force=everything or bool(names),
+                wait=wait,
+                workers=self._around.settings.concurrency,
+            )
+
+    def resume(self, *, wait: bool) -> RotationRun:
+        """Finish what is open."""
+        from lifecycle.operations.resume_rotations import resume_all
+
+        with self._showing("resume"):
+            return resume_all(self.rotation.contexts(), wait=wait, workers=self._around.settings.concurrency)
+
+    def rotation_status(self) -> RotationStatus:
+        """Where each credential stands."""
+        from lifecycle.operations.rotation_status import rotation_status
+
+        return rotation_status(self.rotation.contexts())
+
+    def retire(self, name: str) -> RotationRun:
+        """Drain consumers, revoke, confirm gone, purge."""
+        from lifecycle.operations.retire_credential import retire
+
+        with self._showing("retire"):
+            return _one(retire(*self.rotation.contexts((name,)), wait=True))
+
+    def adopt(self, name: str) -> RotationRun:
+        """Take over a credential that exists, changing nothing outside."""
+        from lifecycle.operations.adopt_credential import adopt
+
+        return _one(adopt(*self.rotation.contexts((name,))))
+
+    def release(self, name: str, *, reason: str) -> RotationRun:
+        """The cause of a quarantine is repaired: go on."""
+        from lifecycle.operations.release_quarantine import release
+
+        with self._showing("release"):
+            return _one(release(*self.rotation.contexts((name,)), reason=reason, wait=True))
+
+    def abandon(self, name: str, *, reason: str) -> RotationRun:
+        """Close a quarantined operation as it stands."""
+        from lifecycle.operations.release_quarantine import abandon
+
+        return _one(abandon(*self.rotation.contexts((name,)), reason=reason))
+
+    def whose(self, leaked: str) -> tuple[Owner, ...]:
+        """Which credentials a leaked value belongs to, by keyed fingerprint of every stored field."""
+        from lifecycle.bootstrap.whose import owners
+
+        return owners(self._around, self.rotation, leaked)
+
+    def verify(self, names: tuple[str, ...]) -> Checks:
+        """Check the named connectors, or all."""
+        with self._live("verify") as update:
+            return self.rotation.verification.check(names, update)
+
+    @contextmanager
+    def _showing(self, name: str) -> Iterator[None]:
+        """Show each state that a credential enters on a line that changes."""
+        with self._live(name) as update:
+            self._shown.update = update
+            yield
+
+    def _observe(self, credential: str, state: State, text: str) -> None:
+        self._shown.update(f"{credential}  {state}  {text}")
+
+    # -- evidence -----------------------------------------------------------------------------------------------------
+
+    def audit_events(self) -> tuple[AuditEvent, ...]:
+        """Every event, oldest first, the chain checked."""
+        return self.rotation.audit.read()
+
+    def verify_audit(self, expect_head: str) -> tuple[str, int]:
+        """The head of the trail and its length; raises when it was altered."""
+        from lifecycle.journals.audit_file import verify_audit
+
+        head = verify_audit(self._around.paths.audit, expect_head=expect_head)
+        return head.digest, head.sequence
+
+    def explain_rules(self, rule: str) -> list[Mapping[str, Any]]:
+        """What rules mean and which controls they answer."""
+        from lifecycle.bootstrap.gate import explain_rules
+
+        return explain_rules(self._around, rule)
+
+    # -- local servers and new repositories -------------------------------------------------------------------------
+
+    def sandbox_up(self) -> SandboxReport:
+        """Start what is not running."""
+        return start_sandbox(self._around)
+
+    def sandbox_down(self) -> SandboxReport:
+        """Stop every local server."""
+        return sandbox_down(self._around)
+
+    def sandbox_status(self) -> SandboxReport:
+        """What runs where."""
+        return sandbox_status(self._around)
+
+    def init_repository(self, folder: Path) -> tuple[str, ...]:
+        """A working repository from the installed package."""
+        from lifecycle.bootstrap.template import write_repository
+
+        return write_repository(folder)
+
+
+def rendered_text(rendered: RenderedAllowlist) -> str:
+    """An allowlist in the form of one target: its file, or its list, one item a line."""
+    files = "".join(rendered.files[name] for name in sorted(rendered.files))
+    lists = [*rendered.domains, *rendered.dns_domains, *(str(rule) for rule in rendered.addresses)]
+    return files or "\n".join(lists) + "\n"
+
+
+def _one(outcome: RotationOutcome) -> RotationRun:
+    from lifecycle.operations.resume_rotations import RotationRun
+
+    return RotationRun(outcomes=(outcome,))

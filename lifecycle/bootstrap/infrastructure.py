@@ -1,0 +1,221 @@
+"""Wires plan and apply: the runner, the gate, the digests and the target of one environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lifecycle import __version__
+from lifecycle.bootstrap.digests import provider_digest
+from lifecycle.bootstrap.gate import pinned_gate
+from lifecycle.bootstrap.live_state import live_versions, restored_secrets
+from lifecycle.bootstrap.progress import TerraformProgress
+from lifecycle.bootstrap.surroundings import Surroundings, new_id, utc_now
+from lifecycle.domain.audit import digest_bytes
+from lifecycle.domain.errors import ConfigurationError
+from lifecycle.domain.plan import Target
+from lifecycle.domain.ports import RotationJournal
+
+if TYPE_CHECKING:
+    from lifecycle.domain.policy import Finding
+    from lifecycle.journals.plan_store import PlanFolderFiles
+    from lifecycle.journals.receipt_files import ReceiptFiles
+    from lifecycle.operations.plan_infrastructure import PlanContext
+    from lifecycle.terraform_cli.cli_config import ProviderMirror
+    from lifecycle.terraform_cli.runner import TerraformCli
+
+PROVIDER_VERSION = "5.100.0"
+LOCK_FILE = ".terraform.lock.hcl"
+_MIRROR_ROOTS = ("/usr/local/share/terraform", "/usr/share/terraform", "/usr/local", "/opt")
+
+
+class Infrastructure:
+    """Terraform of one environment.
+
+    Args:
+        around: settings, spec, sandbox.
+        journal: tells which credentials are live.
+        live: shows a line that changes in place.
+    """
+
+    def __init__(
+        self, around: Surroundings, journal: Callable[[], RotationJournal], progress: TerraformProgress
+    ) -> None:
+        self._around = around
+        self._journal = journal
+        self.progress = progress
+
+    @cached_property
+    def receipts(self) -> ReceiptFiles:
+        """Receipts of this environment."""
+        from lifecycle.journals.receipt_files import ReceiptFiles
+
+        return ReceiptFiles(self._around.paths.receipts)
+
+    def folder(self, path: Path | None) -> PlanFolderFiles:
+        """A reviewed-plan folder; the environment's own when none is named."""
+        from lifecycle.journals.plan_store import PlanFolderFiles
+
+        return PlanFolderFiles(path or self._around.paths.plans / "current")
+
+    @cached_property
+    def runner(self) -> TerraformCli:
+        """Terraform or OpenTofu in the generated root."""
+        from lifecycle.bootstrap.terraform_place import find_binary, terraform_environment
+        from lifecycle.terraform_cli.lock_holders import lock_object_key, stored_lock
+        from lifecycle.terraform_cli.run_records import RunRecords
+        from lifecycle.terraform_cli.runner import TerraformCli
+        from lifecycle.terraform_cli.workplace import Workplace
+
+        around, spec = self._around, self._around.spec
+        place = Workplace(
+            folder=around.paths.generated,
+            environment_name=spec.environment,
+            binary=find_binary(around.settings.terraform),
+            environment=terraform_environment(around),
+            data_dir=around.paths.terraform_work,
+            mirror=self.mirror,
+            platforms=spec.terraform.platforms,
+            parallelism=spec.terraform.parallelism,
+        )
+        key = lock_object_key(spec.backend)
+        return TerraformCli(
+            place,
+            records=RunRecords(around.paths.state / "runs"),
+            clock=utc_now,
+            new_id=new_id,
+            observer=self.progress.hear,
+            lock_holder=stored_lock(lambda: self._lock_object(key)) if key else None,
+        )
+
+    @cached_property
+    def mirror(self) -> ProviderMirror | None:
+        """An unpacked provider mirror: the configured one, else one found in the usual places, else none."""
+        from lifecycle.terraform_cli.cli_config import ProviderMirror, find_mirror
+
+        configured = self._around.settings.provider_mirror
+        if configured:
+            return ProviderMirror(folder=Path(configured), only=True)
+        roots = [Path.home() / ".terraform.d", *map(Path, _MIRROR_ROOTS)]
+        return find_mirror(roots, version=PROVIDER_VERSION)
+
+    def generated(self, *, with_restored: bool) -> Mapping[str, bytes]:
+        """The generated root: file name -> content.
+
+        Args:
+            with_restored: also restore secrets that are scheduled for deletion and are declared again.
+        """
+        from lifecycle.renderers import render_agent_config, render_allowlist
+        from lifecycle.terraform_cli.render import Renderings, render
+
+        spec = self._around.spec
+        today = utc_now().date()
+        renderings = Renderings(
+            agent_config=render_agent_config,
+            allowlist=lambda spec_, entry: render_allowlist(spec_, entry, today),
+        )
+        restored = restored_secrets(self._around) if with_restored else {}
+        return render(spec, modules_path="../../modules", renderings=renderings, restored=restored)
+
+    def write_root(self) -> None:
+        """Write the generated root, changed files only."""
+        from lifecycle.foundation.atomic_file import replace_file
+
+        folder = self._around.paths.generated
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in self.generated(with_restored=True).items():
+            path = folder / name
+            if not path.is_file() or path.read_bytes() != content:
+                replace_file(path, content, mode=0o644)
+
+    def stale(self) -> list[str]:
+        """Generated files that are not what the spec gives."""
+        folder = self._around.paths.generated
+        wanted = self.generated(with_restored=False)
+        current = {name: (folder / name).read_bytes() for name in wanted if (folder / name).is_file()}
+        return [name for name, data in wanted.items() if current.get(name) != data]
+
+    def plan_context(self, folder: PlanFolderFiles) -> PlanContext:
+        """What planning works with."""
+        from lifecycle.operations.plan_infrastructure import PlanContext
+        from lifecycle.terraform_cli.addresses import source_map
+        from lifecycle.terraform_cli.plan_reader import read_plan
+
+        around = self._around
+        latest = self.receipts.latest()
+        return PlanContext(
+            spec=around.spec,
+            runner=self.runner,
+            decode=read_plan,
+            gate=pinned_gate(around),
+            folder=folder,
+            write_root=self.write_root,
+            static_check=self.static_check,
+            read_target=self.read_target,
+            read_digests=self.read_digests,
+            tool_version=__version__,
+            clock=utc_now,
+            observe=self.progress.say,
+            source_map=source_map(around.spec),
+            live_versions=live_versions(self._journal()),
+            previous_entries=latest.entries if latest else {},
+            previous_grants=latest.grants if latest else None,
+        )
+
+    def static_check(self) -> tuple[Finding, ...]:
+        """What in root and modules would run foreign code."""
+        return ()
+
+    def read_target(self) -> Target:
+        """Account, region, endpoint, backend, lineage and serial, read now."""
+        from lifecycle.clients.aws import aws_errors
+
+        around, spec = self._around, self._around.spec
+        if spec.aws is None:
+            raise ConfigurationError("the spec names no AWS account", remedy="set aws.account_id and aws.region")
+        with aws_errors("asking AWS who we are"):
+            account = str(around.aws.reader("sts").get_caller_identity()["Account"])
+        identity = self.runner.state_identity()
+        backend = spec.backend.settings.model_dump_json(exclude_none=True)
+        return Target(
+            environment=spec.environment,
+            account_id=account,
+            region=spec.aws.region,
+            endpoint=around.aws.connection.endpoint,
+            backend=f"{spec.backend.kind} {backend}",
+            lineage=identity.lineage,
+            serial=identity.serial,
+            sandbox_instance=around.sandbox.instance_id if around.sandbox else "",
+        )
+
+    def read_digests(self) -> Mapping[str, str]:
+        """The named digests, computed from disk now."""
+        from lifecycle.documents.digest import spec_digest
+        from lifecycle.foundation.tree_digest import file_digest, tree_digest
+        from lifecycle.policy_engine.bundle import bundle_digest
+
+        paths = self._around.paths
+        lock = paths.generated / LOCK_FILE
+        return {
+            "spec": spec_digest(paths.environment, root=paths.root),
+            "generated": tree_digest(paths.generated, skip=lambda path: path.name.startswith(".")),
+            "modules": tree_digest(paths.modules),
+            "lock": file_digest(lock) if lock.exists() else digest_bytes(b""),
+            "provider": provider_digest(paths.terraform_work, cache=paths.state / "provider-digest.json"),
+            "policy_bundle": bundle_digest(paths.policies),
+        }
+
+    def _lock_object(self, key: str) -> bytes | None:
+        from lifecycle.clients.aws import aws_errors, error_code
+
+        with aws_errors("reading the state lock"):
+            try:
+                bucket = self._around.spec.backend.settings.bucket
+                body: bytes = self._around.aws.reader("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+                return body
+            except Exception as error:
+                if error_code(error) in ("NoSuchKey", "404"):  # type: ignore[arg-type]  # only boto3 errors get here
+                    return None
+                raise

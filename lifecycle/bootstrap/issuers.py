@@ -1,0 +1,105 @@
+"""Issuers by kind, one per credential."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lifecycle.bootstrap.stores import KeptValue, Stores
+from lifecycle.bootstrap.surroundings import SANDBOX, Surroundings, utc_now
+from lifecycle.domain.errors import ConfigurationError
+from lifecycle.domain.naming import cloud_name
+from lifecycle.domain.secret import SecretRef, secret_value
+from lifecycle.domain.spec import Credential
+
+if TYPE_CHECKING:
+    from lifecycle.clients.datarobot import DataRobotClient
+    from lifecycle.domain.ports import MintingIssuer, SettingIssuer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundIssuer:
+    """An issuer and the principal whose credential is rotated."""
+
+    issuer: MintingIssuer | SettingIssuer
+    principal: str
+
+
+class Issuers:
+    """Makes the issuer of a credential.
+
+    Args:
+        around: settings, spec, sandbox.
+        stores: where issuers keep what they need between runs.
+    """
+
+    def __init__(self, around: Surroundings, stores: Stores) -> None:
+        self._around = around
+        self._stores = stores
+        self._builders: Mapping[str, Callable[[Credential], BoundIssuer]] = {
+            "aws_iam_access_key": self._access_key,
+            "datarobot_api_key": self._api_key,
+            "oauth_client_secret": self._client_secret,
+        }
+
+    def of(self, credential: Credential) -> BoundIssuer:
+        """The issuer of this credential, bound to its principal."""
+        return self._builders[credential.kind](credential)
+
+    def datarobot_client(self, name: str) -> DataRobotClient:
+        """The tool's own identity at one DataRobot installation."""
+        from lifecycle.clients.datarobot import DataRobotClient
+
+        around = self._around
+        target = around.spec.datarobot.get(name)
+        if target is None:
+            raise ConfigurationError(f"the spec has no DataRobot {name!r}", remedy="add it under datarobot")
+        own = around.settings.datarobot_api_token
+        token = around.sandbox.bootstrap.datarobot.admin_key if around.sandbox else own
+        return DataRobotClient(around.resolve(target.endpoint), token)
+
+    def _access_key(self, credential: Credential) -> BoundIssuer:
+        from lifecycle.issuers.aws_iam_access_key import AwsIamAccessKeyIssuer
+
+        settings, env = credential.settings, self._around.spec.environment
+        user = settings.user or cloud_name(env, settings.service_account)
+        return BoundIssuer(issuer=AwsIamAccessKeyIssuer(self._around.aws), principal=user)
+
+    def _api_key(self, credential: Credential) -> BoundIssuer:
+        from lifecycle.issuers.datarobot_api_key import DataRobotApiKeyIssuer
+
+        settings = credential.settings
+        return BoundIssuer(
+            issuer=DataRobotApiKeyIssuer(self.datarobot_client(settings.datarobot)), principal=settings.principal
+        )
+
+    def _client_secret(self, credential: Credential) -> BoundIssuer:
+        from lifecycle.clients.oauth import OAuthClient
+        from lifecycle.issuers.oauth_client_secret import OAuthClientSecretIssuer
+
+        settings = credential.settings
+        issuer = OAuthClientSecretIssuer(
+            OAuthClient(self._around.resolve(settings.issuer)),
+            self._registration(credential),
+            self._stores.fingerprinter,
+            clock=utc_now,
+            readback=settings.readback,
+            overlap=settings.overlap,
+            end_initial_secret=settings.end_initial_secret,
+            registration_client_uri=settings.registration_client_uri,
+        )
+        return BoundIssuer(issuer=issuer, principal=settings.client_id)
+
+    def _registration(self, credential: Credential) -> KeptValue:
+        """Where the registration access token is kept; the sandbox's first one is put there."""
+        store = self._stores.named(credential.store)
+        ref = SecretRef(store=credential.store, path=f"{credential.name}-registration")
+        around, settings = self._around, credential.settings
+        if around.sandbox and settings.issuer.startswith(SANDBOX):
+            known = around.sandbox.bootstrap.oauth
+            if known.client_id == settings.client_id:
+                uri = around.resolve(settings.issuer) + known.registration_path
+                first = secret_value({"registration_client_uri": uri})
+                store.keep_once(ref, {**first, "registration_access_token": known.registration_access_token})
+        return KeptValue(store=store, ref=ref)

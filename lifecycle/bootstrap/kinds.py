@@ -1,0 +1,43 @@
+"""Every product that a spec may name: one line each."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from lifecycle.domain.kinds import KindRegistry
+
+
+@cache
+def registry() -> KindRegistry:
+    """All kinds, gathered once."""
+    from lifecycle.connectors import aws_secrets_manager as secrets_manager_check
+    from lifecycle.connectors import datarobot, oauth_token, s3, web_proxy
+    from lifecycle.connectors import vault as vault_check
+    from lifecycle.destinations import ecs_service, file
+    from lifecycle.issuers import aws_iam_access_key, datarobot_api_key, oauth_client_secret
+    from lifecycle.journals import sqlite
+    from lifecycle.renderers import TARGETS
+    from lifecycle.secret_stores import aws_secrets_manager, vault_settings
+    from lifecycle.terraform_cli import agent_kinds, backends
+
+    return KindRegistry(
+        [
+            *TARGETS,
+            *agent_kinds.KINDS,
+            *backends.KINDS,
+            aws_iam_access_key.KIND,
+            aws_secrets_manager.KIND,
+            datarobot.KIND,
+            datarobot_api_key.KIND,
+            ecs_service.KIND,
+            file.KIND,
+            oauth_client_secret.KIND,
+            oauth_token.KIND,
+            s3.KIND,
+            secrets_manager_check.KIND,
+            sqlite.KIND,
+            vault_check.KIND,
+            vault_settings.KIND,
+            web_proxy.KIND,
+        ]
+    )

@@ -1,0 +1,153 @@
+"""Wires one `RotationContext` per credential."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from lifecycle.bootstrap.destinations import Destinations
+from lifecycle.bootstrap.issuers import Issuers
+from lifecycle.bootstrap.stores import Stores
+from lifecycle.bootstrap.surroundings import Surroundings, new_id, utc_now
+from lifecycle.bootstrap.verification import Verification
+from lifecycle.domain.audit import AuditEvent
+from lifecycle.domain.errors import ConfigurationError
+from lifecycle.domain.rotation_policy import Limits, RotationPolicy
+from lifecycle.domain.secret import SecretRef
+from lifecycle.domain.spec import Credential, Manage
+
+if TYPE_CHECKING:
+    from lifecycle.domain.ports import AuditLog
+    from lifecycle.foundation.known_secrets import KnownSecrets
+    from lifecycle.journals.sqlite import SqliteJournal
+    from lifecycle.operations.rotation_context import Observer, RotationContext
+
+_SANDBOX_LIMITS = Limits(
+    poll=timedelta(milliseconds=200), patience=timedelta(seconds=20), first_delay=timedelta(seconds=2)
+)
+
+
+class AlertLines:
+    """Notifier that tells the person at the terminal."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        self._note = note
+
+    def notify(self, event: AuditEvent) -> None:
+        """Print the event."""
+        self._note(f"ALERT {event.object}: {event.action} {event.result}")
+
+
+class Rotation:
+    """Everything that rotates, for one environment.
+
+    Args:
+        around: settings, spec, sandbox.
+        stores: secret stores.
+        verification: connectors.
+        known: every value that adapters see, for the sanitiser.
+        observe: told each state a credential enters.
+    """
+
+    def __init__(
+        self,
+        around: Surroundings,
+        stores: Stores,
+        verification: Verification,
+        known: KnownSecrets,
+        observe: Observer,
+    ) -> None:
+        self._around = around
+        self.stores = stores
+        self.verification = verification
+        self._known = known
+        self._observe = observe
+        self.issuers = Issuers(around, stores)
+        self._destinations = Destinations(around, stores)
+
+    @cached_property
+    def journal(self) -> SqliteJournal:
+        """Journal and lease book of the environment."""
+        from lifecycle.journals.sqlite import SqliteJournal
+
+        chosen = self._around.spec.journal
+        if chosen is None or (chosen.kind == "sqlite" and self._around.sandbox is None):
+            raise ConfigurationError(
+                f"environment {self._around.spec.environment} declares no journal that other hosts can see",
+                remedy="declare `journal:` in the spec; SQLite serves one host and only a sandbox may use it unnamed",
+            )
+        self._around.paths.journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return SqliteJournal(self._around.paths.journal, clock=utc_now)
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        """The audit log of the environment."""
+        from lifecycle.journals.audit_file import FileAuditLog
+
+        return FileAuditLog(self._around.paths.audit)
+
+    def credentials(self, names: tuple[str, ...] = ()) -> tuple[Credential, ...]:
+        """The named credentials that we may rotate, else all of them, by name.
+
+        Raises:
+            ConfigurationError: an unknown name, or one that `manage:` keeps from us.
+        """
+        known = self._around.spec.credentials
+        unknown = sorted(set(names) - known.keys())
+        if unknown:
+            raise ConfigurationError(
+                f"the spec has no credential {', '.join(unknown)}", remedy=f"known are: {', '.join(sorted(known))}"
+            )
+        rotatable = {name for name, entry in known.items() if entry.manage in (Manage.ROTATE, Manage.OWN)}
+        kept = sorted(set(names) - rotatable)
+        if kept:
+            raise ConfigurationError(
+                f"{', '.join(kept)}: manage is {known[kept[0]].manage}, so the value is not ours to change",
+                remedy="set manage: rotate (or own) when it may be rotated",
+            )
+        return tuple(known[name] for name in sorted(names or rotatable))
+
+    def contexts(self, names: tuple[str, ...] = ()) -> tuple[RotationContext, ...]:
+        """One context per credential."""
+        return tuple(self.context(credential) for credential in self.credentials(names))
+
+    def context(self, credential: Credential) -> RotationContext:
+        """What rotating this credential works with; every adapter is wrapped in the error sanitiser."""
+        from lifecycle.foundation.error_sanitiser import sanitised
+        from lifecycle.operations.rotation_context import RotationContext
+
+        around, name = self._around, credential.name
+        bound = self.issuers.of(credential)
+        store = self.stores.named(credential.store)
+        grace = credential.grace
+        return RotationContext(
+            credential=name,
+            scope=around.sandbox.instance_id if around.sandbox else around.spec.environment,
+            owner=around.owner,
+            actor=around.actor,
+            issuer=sanitised(bound.issuer, what=f"issuer {credential.kind}", known=self._known),
+            principal=bound.principal,
+            store=sanitised(store, what=f"secret store {credential.store}", known=self._known),
+            ref=SecretRef(store=credential.store, path=name),
+            verify=self.verification.for_credential(credential),
+            journal=self.journal,
+            leases=self.journal,
+            audit=self.audit,
+            notifier=AlertLines(around.note),
+            clock=utc_now,
+            monotonic=time.monotonic,
+            sleep=_sleep,
+            new_id=new_id,
+            fingerprint=self.stores.fingerprinter,
+            consumers=self._destinations.of(credential),
+            policy=RotationPolicy(period=credential.rotation_period, minimum=grace.minimum, ceiling=grace.ceiling),
+            limits=_SANDBOX_LIMITS if around.sandbox else Limits(),
+            observe=self._observe,
+        )
+
+
+def _sleep(duration: timedelta) -> None:
+    time.sleep(max(0.0, duration.total_seconds()))
