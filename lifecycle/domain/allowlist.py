@@ -170,8 +170,6 @@ def resolve(allowlist: Allowlist, data_sets: Mapping[str, DataSet], today: date)
             notes.append(f"{key_path}: {entry.host or entry.cidr} expired on {entry.expires} and is left out")
             continue
         try:
-            if (entry.host is None) == (entry.cidr is None):
-                raise _WrongError("it needs exactly one of host and cidr", "Write host: or cidr:.")
             if entry.host is not None:
                 hosts.setdefault(entry.port, []).append((checked_host(entry.host), entry.match))
             elif entry.cidr is not None:
