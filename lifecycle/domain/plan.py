@@ -67,6 +67,12 @@ class Plan:
         """Whether applying would change nothing."""
         return not self.changing() and all(a is Action.NO_OP for a in self.output_changes.values())
 
+    @property
+    def removes_all(self) -> bool:
+        """Whether nothing that is managed would be left: what a destroy plan does."""
+        managed = [change.action for change in self.changes if change.mode == "managed"]
+        return bool(managed) and all(action is Action.DELETE for action in managed)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateIdentity:

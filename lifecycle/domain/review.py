@@ -179,7 +179,7 @@ def describe(plan: Plan, spec: Spec, *, previous_grants: tuple[str, ...] | None 
         previous_grants: grants of the last applied spec; None when nothing was applied yet.
     """
     lines = [count_line(plan), *_entry_lines(plan)]
-    change = compare(previous_grants or (), grants(spec))
+    change = compare(previous_grants or (), () if plan.removes_all else grants(spec))
     lines += [f"newly allowed: {sentence}" for sentence in change.added]
     lines += [f"no longer allowed: {sentence}" for sentence in change.removed]
     return tuple(lines)

@@ -198,8 +198,8 @@ def _intent(context: ApplyContext, current: ReviewedPlan, approvals: tuple[Appro
         tool_version=planning.tool_version,
         state=RunState.INTENDED,
         started=planning.clock(),
-        grants=grants(planning.spec),
-        entries=entry_kinds(planning.spec),
+        grants=() if current.plan.removes_all else grants(planning.spec),
+        entries={} if current.plan.removes_all else entry_kinds(planning.spec),
         plan=AppliedPlan(
             plan_digest=current.manifest.plan_digest,
             effect_digest=current.review.effect_digest,

@@ -187,3 +187,16 @@ def test_a_reviewed_plan_tells_words_findings_and_digest() -> None:
 def test_entries_keep_their_kinds_for_the_next_run() -> None:
     assert entry_kinds(SPEC)["credentials.agent-key"] == "datarobot_api_key"
     assert entry_kinds(SPEC)["service_accounts.scoring"] == "aws"
+
+
+def test_a_plan_that_destroys_everything_allows_nothing_any_more() -> None:
+    everything = plan(change(Action.DELETE, before={"id": "a"}), change(Action.DELETE, address="b"))
+    lines = describe(everything, SPEC, previous_grants=grants(SPEC))
+    assert lines[0] == "2 to destroy"
+    assert not any(line.startswith("newly allowed") for line in lines)
+    assert sum(line.startswith("no longer allowed") for line in lines) == len(grants(SPEC))
+
+
+def test_destroying_one_of_two_is_not_destroying_everything() -> None:
+    assert not plan(change(Action.DELETE), change(Action.NO_OP, address="b")).removes_all
+    assert not plan().removes_all
