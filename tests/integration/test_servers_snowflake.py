@@ -39,8 +39,9 @@ def connector_answer(gate: SnowflakeGate, folder: Path, user: str, **options: ob
         cwd=folder,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    assert done.returncode == 0, done.stderr
     answer: dict[str, object] = json.loads(done.stdout)
     return answer
 

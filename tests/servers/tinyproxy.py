@@ -14,7 +14,7 @@ import pytest
 
 from tests.servers.environment import minimal_environment
 from tests.servers.forward_proxy import BasicAuth, ForwardProxy, StartForwardProxy
-from tests.servers.process import ServerProcess, start_on_free_port, start_process, wait_for_tcp, wait_until
+from tests.servers.process import ServerProcess, start_http_server, start_process, wait_until
 from tests.servers.provisioned import installed_package
 from tests.servers.unprivileged import as_user, folder_for, give_to
 
@@ -77,9 +77,8 @@ def tinyproxy() -> Iterator[StartForwardProxy]:
         folder = folder_for(_USER, prefix="tinyproxy")
         proxy = _Tinyproxy(folder=folder, ports=tuple(ports), auth=auth)
         proxy.write(allow)
-        process, port = start_on_free_port(
-            proxy.start, lambda process, port: wait_for_tcp(port, process=process, what="tinyproxy")
-        )
+        # An answer, not just an open port: until it answers, the signal for a new list would end it.
+        process, port = start_http_server(proxy.start, health="/")
         running.append((process, folder))
         return ForwardProxy(
             port=port,
