@@ -20,7 +20,7 @@ from lifecycle.domain.errors import (
     RemoteServiceError,
     UnsafePlanError,
 )
-from lifecycle.domain.policy import Finding, Severity
+from lifecycle.domain.policy import Finding, GateInput, GateVerdict, Severity
 from lifecycle.domain.receipt import RunState
 from lifecycle.domain.review import ReviewedPlan
 from lifecycle.operations.apply_plan import apply_plan
@@ -322,3 +322,29 @@ def test_what_terraform_refused_is_not_left_open(world: World, error: LifecycleE
         apply_plan(world.applying())
     assert world.receipts.interrupted() == ()
     assert [event.result for event in world.audit.events] == [Result.INTENT, Result.REFUSED]
+
+
+def test_rules_that_are_not_the_reviewed_ones_do_not_count(world: World) -> None:
+    """The digest of the folder is right, but another engine answers."""
+    approved(world)
+    applying = world.applying()
+    engine = applying.planning.gate
+
+    class OtherRules:
+        def evaluate(self, subject: GateInput) -> GateVerdict:
+            return replace(engine.evaluate(subject), bundle_digest="sha256:other")
+
+    planning = replace(applying.planning, gate=OtherRules())
+    with pytest.raises(PolicyError, match="not the reviewed ones"):
+        apply_plan(replace(applying, planning=planning))
+
+
+@pytest.mark.parametrize("gone", ["target", "digests", "tool_version", "schema_version"])
+def test_an_incomplete_manifest_is_refused(world: World, gone: str) -> None:
+    approved(world)
+    path = world.root / "plan" / "manifest.json"
+    document = json.loads(path.read_text())
+    del document[gone]
+    path.write_text(json.dumps(document))
+    with pytest.raises(UnsafePlanError, match="not complete"):
+        apply_plan(world.applying())

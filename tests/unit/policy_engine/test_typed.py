@@ -174,3 +174,38 @@ def test_every_shipped_rule_is_evaluated_when_there_is_a_plan(bundle: Path) -> N
     catalogue = load_bundle(bundle).catalogue
     assert judge(bundle, subject(changes=())).rules_evaluated == len(catalogue)
     assert len(catalogue) > len(RULES)
+
+
+def test_rules_about_the_gate_itself_cannot_be_waived(bundle: Path) -> None:
+    waiver = WAIVER.format(expires="2026-12-01").replace("LC-SPEC-001", "LC-SPEC-005")
+    waiver = waiver.replace("agents.eu-1", "policy_bundle.digest")
+    (bundle / "waivers.yaml").write_text(waiver)
+    verdict = judge(bundle, subject(spec={"policy_bundle": {"digest": "sha256:another"}}))
+    assert not verdict.passed
+    assert "LC-SPEC-005" in {finding.rule for finding in verdict.findings if not finding.waiver}
+
+
+def test_a_plan_that_names_an_unknown_action_does_not_pass(bundle: Path) -> None:
+    change = {"address": "m.p", "type": "aws_sqs_queue", "action": "unknown"}
+    assert not judge(bundle, subject(changes=(change,))).passed
+
+
+def test_parameters_differ_by_environment(bundle: Path) -> None:
+    change = {"approvals": {"required": 0}}
+    assert not judge(bundle, subject(spec=change)).passed
+    assert judge(bundle, subject(spec={**change, "environment": "dev-1"})).passed
+
+
+def test_ten_thousand_allowlist_entries_are_judged_in_linear_time(bundle: Path) -> None:
+    entry = {"reason": "feature ingestion", "ticket": "NET-1"}
+    entries = [{"host": f"h{n}.acme.example", **entry} for n in range(10_000)]
+    verdict = judge(bundle, subject(spec={"allowlists": {"egress": {"entries": entries}}}))
+    assert verdict.passed
+
+
+@pytest.mark.parametrize("text", ["- [", "a: 1\na: 2\n", "rule: {}\n", "\xff"])
+def test_a_broken_rule_file_is_named(bundle: Path, text: str) -> None:
+    (bundle / "rules" / "broken.yaml").write_bytes(text.encode("latin-1"))
+    verdict = judge(bundle)
+    assert not verdict.passed
+    assert "broken.yaml" in verdict.errors[0]
