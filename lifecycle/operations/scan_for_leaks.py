@@ -95,12 +95,12 @@ def _scan(surface: Surface, wanted: tuple[Needle, ...]) -> tuple[ScannedSurface,
     try:
         for piece in surface.pieces():
             files, size = files + 1, size + len(piece.data)
-            hits.update(dict.fromkeys(search_flat(piece.where, piece.data, wanted)))
             try:
-                if piece.whole:
-                    hits.update(dict.fromkeys(search(piece.where, piece.data, wanted)))
+                look = search if piece.whole else search_flat
+                hits.update(dict.fromkeys(look(piece.where, piece.data, wanted)))
             except TooLargeError as error:
                 reason = f"archive not opened: {error}"
+                hits.update(dict.fromkeys(search_flat(piece.where, piece.data, wanted)))
     except LifecycleError as error:
         reason = error.message
     except OSError as error:
