@@ -31,7 +31,7 @@ except snowflake.connector.errors.Error as error:
 def connector_answer(gate: SnowflakeGate, folder: Path, user: str, **options: object) -> dict[str, object]:
     """What Snowflake's connector gets: rows, or the number of an error."""
     where = {"host": "127.0.0.1", "port": gate.port, "protocol": "http", "account": gate.account}
-    limits = {"login_timeout": 5, "user": user}
+    limits = {"login_timeout": 30, "user": user}
     done = subprocess.run(
         [provisioned("snowflake"), "-c", _LOG_IN],
         input=json.dumps({**where, **limits, **options}),
