@@ -120,6 +120,9 @@ def revoke(session: Session) -> on.Event:
             remedy=f"switch {', '.join(record.retired)} on again at the provider, then `lifecycle rotate abandon`",
         )
     doomed = record.retired[0]
+    current = session.current() if record.promoted else None
+    if current is not None and current.id == doomed:  # sealed, but a client may have written the value itself again
+        return on.Quarantined(reason=f"{doomed} is retired and has become current again", remedy=FOREIGN)
     delete(session, doomed)
     if session.listing().find(doomed) is None:
         if not record.promoted:  # a retirement: nothing replaces the value

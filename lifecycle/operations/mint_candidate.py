@@ -94,8 +94,10 @@ def _look_for_lost(session: Session) -> on.Event:
         return _several(session, (*mine, *strange))
     if mine:
         return _value_gone(session, mine[0])
-    return on.AttemptSpent(
-        limit=session.context.limits.attempts, reason="the provider did not make a credential", remedy=_NAME_ONE
+    return on.AttemptSpent(  # explicit refusals such as throttling made nothing, and have their own limit
+        limit=session.context.limits.attempts + record.faults,
+        reason="the provider did not make a credential",
+        remedy=_NAME_ONE,
     )
 
 
@@ -106,7 +108,11 @@ def _several(session: Session, ids: tuple[CredentialId, ...]) -> on.Event:
 
 
 def _value_gone(session: Session, lost: CredentialId) -> on.Event:
-    """Ours by evidence, its value lost for good: delete it, unless somebody has used it."""
+    """Ours by evidence, its value in no store: read it back where the provider shows it, else delete it unused."""
+    if session.traits.readback:
+        live = session.minting.read_back(session.context.principal)
+        if isinstance(live, Minted) and live.credential.id == lost and _kept(session, live):
+            return on.StagedValue(candidate=next_candidate(session), new=session.mark(live.value))
     if session.traits.last_used:
         used = session.context.issuer.last_used(session.context.principal, lost)
         if not isinstance(used, NotReported):

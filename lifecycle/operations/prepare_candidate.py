@@ -16,6 +16,8 @@ _CLIENT_MADE = (CredentialClass.A, CredentialClass.C)
 def prepare(session: Session) -> on.Event:
     """INTENT: write the marker version if nothing is current yet; A and C also stage the value here."""
     revision = session.record.expected
+    if not session.fresh and session.record.old is not None and session.store_state().revision != revision:
+        return on.Rejected(reason="the secret was changed after this rotation began; nothing was made yet")
     if session.record.old is None:
         marked = _marker(session)
         if isinstance(marked, on.Quarantined | on.Rejected):

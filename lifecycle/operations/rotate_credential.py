@@ -19,6 +19,7 @@ from lifecycle.domain.errors import (
     InvalidTransitionError,
     LifecycleError,
     LostRaceError,
+    RemoteServiceError,
 )
 from lifecycle.domain.rotation import Outcome, RotationRecord, State
 from lifecycle.domain.rotation_policy import due
@@ -228,6 +229,8 @@ def _guarded(session: Session, work: Callable[[], Answer]) -> Answer | RotationO
         context = session.context
         if session.record.open:
             delay = context.limits.delay(session.record.faults + 1)
+            if isinstance(error, RemoteServiceError) and error.retry_after is not None:
+                delay = max(delay, error.retry_after)
             session.apply(
                 on.SurroundingsFailed(
                     limit=context.limits.faults,

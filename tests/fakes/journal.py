@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from lifecycle.domain.audit import GENESIS, AuditEvent, Digest, canonical, digest_bytes
 from lifecycle.domain.errors import BusyError, FenceError, IntegrityError, LostRaceError
-from lifecycle.domain.ports import Clock, LeaseBook, RotationJournal
+from lifecycle.domain.ports import AuditLog, Clock, LeaseBook, RotationJournal
 from lifecycle.domain.rotation import VIRTUAL, JournalHead, Lease, RotationRecord
 from tests.fakes.world import Port
 
@@ -76,11 +77,15 @@ class MemoryJournal:
             self.leases[lease.credential] = replace(held, expires=datetime.fromtimestamp(0, UTC))
 
 
+class Book(RotationJournal, LeaseBook, Protocol):
+    """One object that is both."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class JournalPort(Port):
     """One process's way to the journal and the lease book."""
 
-    journal: MemoryJournal
+    journal: Book
 
     def append(self, lease: Lease, record: RotationRecord, expected_head: Digest) -> Digest:
         return self.call("journal.append", lambda: self.journal.append(lease, record, expected_head), write=True)
@@ -132,7 +137,7 @@ class MemoryAudit:
 class AuditPort(Port):
     """One process's way to the audit log and the notifier."""
 
-    log: MemoryAudit
+    log: AuditLog
 
     def append(self, event: AuditEvent) -> Digest:
         return self.call("audit.append", lambda: self.log.append(event), write=True)

@@ -328,6 +328,8 @@ class ProviderPort(Port):
             accepted = self.provider.accepts(value)
             if self._fault_is(Fault.NOT_YET) and accepted and self.provider.is_fresh(self.provider.identify(value)):
                 return Reason.WRONG_VALUE
+            if accepted:
+                self.world.verified.add(id_of(value))
             return Reason.WORKS if accepted else Reason.REVOKED
 
         try:
@@ -338,8 +340,6 @@ class ProviderPort(Port):
             if type(error).__name__ != "UnreachableError":
                 raise
             reason = Reason.TIMEOUT_CONNECT
-        if reason is Reason.WORKS:
-            self.world.verified.add(id_of(value))
         return VerificationResult(status=outcome(reason), reason=reason)
 
     def _fault_is(self, fault: Fault) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -90,6 +91,9 @@ class World:
     verified: set[str] = field(default_factory=set)
     current_fault: Fault = Fault.NONE
     paused: bool = False  # a lease lapsed under a living process
+    around: Callable[[], AbstractContextManager[None]] = (
+        contextlib.nullcontext
+    )  # load and save, where it lives in files
     state_of: Callable[[], str] = lambda: ""
     removed: frozenset[str] = frozenset()  # rules of the surroundings that a mutant takes away
 
@@ -110,6 +114,10 @@ class World:
 
     def pass_time(self, length: timedelta) -> None:
         """Late calls land, consumers pick up, the clock goes on."""
+        with self.around():
+            self._pass(length)
+
+    def _pass(self, length: timedelta) -> None:
         self.now += length / 2
         waiting, self.late = self.late, []
         for effect in waiting:
@@ -143,7 +151,8 @@ class Port:
         fault = self.world.conductor.before(call)
         self._before(call, fault, effect if late else None)
         self.world.current_fault = fault
-        result = effect()
+        with self.world.around():
+            result = effect()
         self.world.check()
         self.world.conductor.after(call)
         if fault is Fault.KILLED_AFTER:
