@@ -14,7 +14,7 @@ from typing import Any
 from lifecycle.domain.allowlist import RenderedAllowlist
 from lifecycle.domain.errors import ConfigurationError, Place, Problem
 from lifecycle.domain.naming import cloud_name, secret_name
-from lifecycle.domain.spec import Agent, Allowlist, Credential, Entry, Manage, Permission, ServiceAccount, Spec
+from lifecycle.domain.spec import Agent, Allowlist, Credential, Entry, Manage, Permission, ServiceAccount, Spec, Trust
 from lifecycle.terraform_cli.addresses import address_of
 from lifecycle.terraform_cli.expressions import Expression, expression
 
@@ -103,7 +103,7 @@ def service_account(spec: Spec, account: ServiceAccount) -> dict[str, Any]:
     """Arguments of `service_account`: a role, or a user without keys."""
     arguments: dict[str, Any] = {"name": cloud_name(spec.environment, account.name), "kind": account.principal}
     if account.trust is not None and account.principal == "role":
-        arguments["trust"] = account.trust.model_dump(exclude_none=True)
+        arguments["trust"] = _trust(account.trust)
     if account.permissions:
         arguments["permissions"] = [_statement(permission) for permission in account.permissions]
     if starred := _starred_actions(account.permissions):
@@ -111,6 +111,13 @@ def service_account(spec: Spec, account: ServiceAccount) -> dict[str, Any]:
     if boundary := account.permissions_boundary or (spec.aws.permissions_boundary if spec.aws else None):
         arguments["permissions_boundary"] = boundary
     return arguments
+
+
+def _trust(trust: Trust) -> dict[str, Any]:
+    found: dict[str, Any] = {"service": trust.service, "account": trust.account, "external_id": trust.external_id}
+    if trust.oidc is not None:
+        found["oidc"] = {name: getattr(trust.oidc, name) for name in ("provider_arn", "audience", "subject")}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _statement(permission: Permission) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from lifecycle.domain.spec import AwsTarget, Spec
 from lifecycle.terraform_cli.addresses import address_of, entry_of, module_name, source_map
 from lifecycle.terraform_cli.backends import backend_block
 from lifecycle.terraform_cli.entries import Renderings, common, generated_module, module_arguments
-from lifecycle.terraform_cli.expressions import expression, literal
+from lifecycle.terraform_cli.expressions import escaped, expression, literal
 
 __all__ = ["GENERATED_FILE", "Renderings", "address_of", "entry_of", "render", "source_map"]
 
@@ -60,8 +60,7 @@ def render(
     owned = _owned(spec)
     modules: dict[str, Any] = {}
     for section, entry, module in owned:
-        arguments = {**common(spec, section, entry), **module_arguments(spec, entry, renderings)}
-        arguments = literal(arguments)
+        arguments = escaped(common(spec, section, entry) | module_arguments(spec, entry, renderings))
         arguments["source"] = f"{modules_path}/{module}"
         modules[module_name(f"{section}.{entry.name}")] = arguments
     root: dict[str, Any] = {"//": _COMMENT, "terraform": _terraform_block(spec, bool(owned))}
@@ -123,9 +122,8 @@ def _outputs(owned: list[tuple[str, Any, str]]) -> dict[str, Any]:
     values: dict[str, dict[str, Any]] = {}
     for section, entry, module in owned:
         address = address_of(f"{section}.{entry.name}")
-        values.setdefault(section, {})[entry.name] = {
-            name: expression(f"{address}.{name}") for name in _OUTPUTS[module]
-        }
+        outputs = values.setdefault(section, {})
+        outputs[entry.name] = {name: f"${{{address}.{name}}}" for name in _OUTPUTS[module]}
     return {section: {"value": value} for section, value in values.items()}
 
 
