@@ -5,11 +5,14 @@ An argument is literal unless it is an `Expression`. What a module defaults is l
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from lifecycle.domain.allowlist import RenderedAllowlist
 from lifecycle.domain.errors import ConfigurationError, Place, Problem
@@ -166,6 +169,7 @@ def agent(spec: Spec, entry: Agent, renderings: Renderings) -> dict[str, Any]:
     optional = runtime.model_dump(mode="json", exclude_none=True, exclude_defaults=True, exclude={"api_token_arn"})
     arguments: dict[str, Any] = {
         **optional,
+        "environment_variables": _agent_environment(spec, entry),
         "name": cloud_name(spec.environment, entry.name, limit=_DERIVED_NAMES),
         "cpu": runtime.cpu,
         "memory": runtime.memory,
@@ -183,6 +187,32 @@ def agent(spec: Spec, entry: Agent, renderings: Renderings) -> dict[str, Any]:
     return arguments
 
 
+def _agent_environment(spec: Spec, entry: Agent) -> dict[str, str]:
+    # Without acknowledgement the agent drops records when the connection to DataRobot fails.
+    variables = {"MLOPS_SPOOLER_DEQUEUE_ACK_RECORDS": "true"}
+    if (proxy := _proxy(spec, entry)) is not None:
+        # The agent is a Java program: it reads no HTTPS_PROXY.
+        variables["MLOPS_AGENT_JVM_OPT"] = f"-Xmx1G -Dhttps.proxyHost={proxy[0]} -Dhttps.proxyPort={proxy[1]}"
+    return variables | dict(entry.runtime.settings.environment_variables)
+
+
+def _proxy(spec: Spec, entry: Agent) -> tuple[str, int] | None:
+    parts = urlsplit(spec.allowlists[entry.egress].proxy or "")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return None  # none, or one of a sandbox, whose address is never rendered
+    return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _egress(spec: Spec, entry: Agent, renderings: Renderings) -> dict[str, Any]:
+    """The allowlist's addresses, and its proxy where that is an address: names reach a security group only so."""
+    rules = _prefix_lists(spec, entry, renderings)
+    if (proxy := _proxy(spec, entry)) is not None:
+        with contextlib.suppress(ValueError):
+            network = ipaddress.ip_network(proxy[0])
+            rules[f"{entry.egress}-proxy"] = {"cidr": str(network), "ports": [proxy[1]]}
+    return rules
+
+
 def _role_arn(spec: Spec, entry: Agent) -> str:
     account = spec.service_accounts[entry.service_account]
     key_path = f"agents.{entry.name}.service_account"
@@ -197,7 +227,7 @@ def _role_arn(spec: Spec, entry: Agent) -> str:
     raise refuse(entry.place, key_path, message, f"Set service_accounts.{account.name}.existing.role_arn.")
 
 
-def _egress(spec: Spec, entry: Agent, renderings: Renderings) -> dict[str, Any]:
+def _prefix_lists(spec: Spec, entry: Agent, renderings: Renderings) -> dict[str, Any]:
     """One rule per prefix list: the module makes one for each address family and port in use."""
     listed = spec.allowlists[entry.egress]
     if not generated_module(spec, "allowlists", listed):
@@ -303,7 +333,7 @@ def _retention(duration: timedelta) -> int:
     return next((known for known in _LOG_RETENTION if known >= days), _LOG_RETENTION[-1])
 
 
-def module_arguments(spec: Spec, entry: Entry, renderings: Renderings) -> Mapping[str, Any]:
+def module_arguments(spec: Spec, entry: Entry, renderings: Renderings) -> dict[str, Any]:
     """The arguments of an owned entry's module call, without the common ones."""
     match entry:
         case ServiceAccount():

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import socket
+import time
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import timedelta
 from pathlib import Path
 
 import orjson
@@ -13,6 +17,8 @@ from lifecycle.foundation.atomic_file import private_folder, replace_file
 
 _PROC = Path("/proc")
 _SUFFIX = ".run.json"
+_PAUSE = 0.05
+_KILL_PATIENCE = 10.0  # seconds until a killed process is gone, unless the kernel holds it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,12 +128,39 @@ class RunRecords:
         found = (_read(path) for path in sorted(self._folder.glob(f"*{_SUFFIX}")))
         return tuple(record for record in found if record is not None)
 
+    def end_orphans(self, *, grace: timedelta) -> tuple[RunRecord, ...]:
+        """End what runs of ours that died left running: asked to stop, then killed, group by group.
+
+        Call it only while holding the environment's own lock on this machine: then no recorded run has a living owner.
+
+        Args:
+            grace: how long an orderly stop may take.
+
+        Returns:
+            The runs that were still at work. Their records stay until their state lock is dealt with.
+        """
+        found = tuple(record for record in self.all() if is_alive(record))
+        for record in found:
+            _end(record, grace)
+        return found
+
     def _write(self, record: RunRecord) -> None:
         private_folder(self._folder)
         replace_file(self._path(record.run_id), orjson.dumps(asdict(record), option=orjson.OPT_INDENT_2))
 
     def _path(self, run_id: str) -> Path:
         return self._folder / f"{run_id}{_SUFFIX}"
+
+
+def _end(record: RunRecord, grace: timedelta) -> None:
+    for number, patience in ((signal.SIGINT, grace.total_seconds()), (signal.SIGKILL, _KILL_PATIENCE)):
+        if not is_alive(record):
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(record.pid, number)
+        until = time.monotonic() + patience
+        while is_alive(record) and time.monotonic() < until:
+            time.sleep(_PAUSE)
 
 
 def _read(path: Path) -> RunRecord | None:

@@ -233,6 +233,22 @@ class TerraformCli:
         """Release a state lock. Decide with `stale_lock` first."""
         self._plain("force-unlock", _READ_ONLY.deadline, lock_id, force=IsFlagged)
 
+    def release_left_lock(self) -> str:
+        """Release the lock that a dead run of ours left behind.
+
+        Returns:
+            Its id; empty when no lock is held, or none that can be read.
+
+        Raises:
+            BusyError: somebody else holds it, or it is not provably ours.
+        """
+        lock = self._lock_holder() if self._lock_holder else None
+        if lock is None:
+            return ""
+        remedy = f"wait for them, or: lifecycle unlock --env {self._place.environment_name} {lock.id}"
+        self._released(StateLockedError(f"the state is locked: {lock}", remedy=remedy, lock=lock))
+        return lock.id
+
     # --- running ------------------------------------------------------------------------------------------------------
 
     def _read(self, command: str, *arguments: str, **options: Any) -> bytes:

@@ -254,3 +254,29 @@ def test_periods_are_one_number_and_a_unit(seconds: int, text: str) -> None:
 def test_an_allowlist_for_names_only_opens_no_address_for_its_agent() -> None:
     root = _root(spec(allowlists=[allowlist(targets=("squid",))]))
     assert root["module"]["agent_eu-central-1a"]["egress"] == {}
+
+
+def test_an_agent_behind_a_proxy_is_told_and_may_reach_it() -> None:
+    listed = allowlist(targets=("squid",), proxy="http://10.0.0.7:3128")
+    arguments = _root(spec(allowlists=[listed]))["module"]["agent_eu-central-1a"]
+    assert arguments["egress"] == {"datarobot-egress-proxy": {"cidr": "10.0.0.7/32", "ports": [3128]}}
+    assert arguments["environment_variables"] == {
+        "MLOPS_AGENT_JVM_OPT": "-Xmx1G -Dhttps.proxyHost=10.0.0.7 -Dhttps.proxyPort=3128",
+        "MLOPS_SPOOLER_DEQUEUE_ACK_RECORDS": "true",
+    }
+
+
+@pytest.mark.parametrize("proxy", [None, "sandbox://proxy", "http://proxy.acme.example:3128"])
+def test_a_proxy_without_an_address_opens_nothing(proxy: str | None) -> None:
+    arguments = _root(spec(allowlists=[allowlist(targets=("squid",), proxy=proxy)]))["module"]["agent_eu-central-1a"]
+    assert arguments["egress"] == {}
+    assert ("MLOPS_AGENT_JVM_OPT" in arguments["environment_variables"]) is (proxy is not None and "acme" in proxy)
+
+
+def test_what_the_spec_says_about_the_agents_environment_wins() -> None:
+    runtime = EcsFargateRuntime(
+        cluster="mlops", image="x:1", environment_variables={"MLOPS_SPOOLER_DEQUEUE_ACK_RECORDS": "false", "A": "b"}
+    )
+    root = _root(spec(agents=[agent(runtime=chosen("ecs_fargate", runtime))]))
+    variables = root["module"]["agent_eu-central-1a"]["environment_variables"]
+    assert variables == {"MLOPS_SPOOLER_DEQUEUE_ACK_RECORDS": "false", "A": "b"}

@@ -161,6 +161,24 @@ def test_a_group_lives_as_long_as_its_last_member(tmp_path: Path) -> None:
     os.killpg(leader.pid, signal.SIGKILL)
 
 
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_what_a_dead_run_left_running_is_ended(tmp_path: Path, stubborn: bool) -> None:
+    ready = tmp_path / "ready"
+    ignore = "signal.signal(signal.SIGINT, signal.SIG_IGN);" if stubborn else ""
+    program = f"import signal, time; {ignore} open({str(ready)!r}, 'w').close(); time.sleep(600)"
+    orphan = subprocess.Popen(_python(program), start_new_session=True, stderr=subprocess.DEVNULL)
+    threading.Thread(target=orphan.wait, daemon=True).start()
+    while not ready.exists():
+        threading.Event().wait(0.02)
+    records = RunRecords(tmp_path / "runs")
+    record = records.open(run_id="r", command="apply", pid=orphan.pid, started="now")
+    grace = timedelta(milliseconds=200) if stubborn else timedelta(seconds=60)
+    assert records.end_orphans(grace=grace) == (record,)
+    assert not is_alive(record)
+    assert records.end_orphans(grace=grace) == ()
+    assert records.all() == (record,)
+
+
 @pytest.mark.parametrize(
     ("records", "host", "boot", "alive", "stale"),
     [
