@@ -72,7 +72,7 @@ servers: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.servers.provision all
 
 test: servers ## every test, after the set-up of the test servers
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests
 
 test-unit: $(VENV)/.installed-dev ## unit tests only: seconds, no network
 	@$(BIN)/python -m pytest -n $(JOBS) tests/unit
@@ -81,7 +81,7 @@ test-recovery: $(VENV)/.installed-dev ## crash every step, resume, compare with 
 	@$(BIN)/python -m pytest -n $(JOBS) tests/recovery
 
 test-integration: servers ## real servers
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests/contract tests/integration
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/contract tests/integration
 
 lint: $(VENV)/.installed-dev ## ruff, mypy strict, layers, docstrings
 	@$(BIN)/ruff check .

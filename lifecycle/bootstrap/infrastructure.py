@@ -159,14 +159,16 @@ class Infrastructure:
             clock=utc_now,
             observe=self.progress.say,
             source_map=source_map(around.spec),
-            live_versions=live_versions(self._journal()),
+            live_versions=live_versions(self._journal(), latest.entries if latest else ()),
             previous_entries=latest.entries if latest else {},
             previous_grants=latest.grants if latest else None,
         )
 
     def static_check(self) -> tuple[Finding, ...]:
         """What in root and modules would run foreign code."""
-        return ()
+        from lifecycle.terraform_cli.static_check import static_check
+
+        return static_check(self._around.paths.generated, self._around.paths.modules)
 
     def read_target(self) -> Target:
         """Account, region, endpoint, backend, lineage and serial, read now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lifecycle.bootstrap.surroundings import Surroundings
 from lifecycle.domain.naming import secret_name
@@ -11,10 +11,17 @@ from lifecycle.domain.rotation import Outcome, RotationRecord
 from lifecycle.domain.spec import Manage
 
 
-def live_versions(journal: RotationJournal) -> Mapping[str, int]:
-    """Per credential, how many values may still work: what is current, and what is retired but not confirmed gone."""
-    records = ((name, journal.head(name).record) for name in journal.credentials())
-    return {name: _live(record) for name, record in records if record is not None}
+def live_versions(journal: RotationJournal, entries: Iterable[str]) -> Mapping[str, int]:
+    """Per credential, how many values may still work: what is current, and what is retired but not confirmed gone.
+
+    Args:
+        journal: its chain is checked while it is read; a credential it never saw has no value of ours.
+        entries: of the last applied spec, `section.name`.
+    """
+    section = "credentials."
+    before = {entry.removeprefix(section) for entry in entries if entry.startswith(section)}
+    records = {name: journal.head(name).record for name in {*journal.credentials(), *before}}
+    return {name: _live(record) if record is not None else 0 for name, record in records.items()}
 
 
 def _live(record: RotationRecord) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pydantic import BaseModel
+
 from lifecycle.domain.spec import Allowlist, HostMatch, ServiceAccount, Spec
 
 _MATCH = {
@@ -111,7 +113,13 @@ def _probes(spec: Spec) -> Iterator[str]:
 
 
 def _named(settings: object) -> str:
-    """Settings in a fixed order. Kinds hold no values, so all of them may be shown."""
-    fields = settings if isinstance(settings, dict) else getattr(settings, "__dict__", {})
-    shown = {key: value for key, value in fields.items() if value not in (None, "", (), [], {}) and key != "place"}
-    return ", ".join(f"{key}={shown[key]}" for key in sorted(shown))
+    """Settings that were written, in a fixed order. Kinds hold no values, so all of them may be shown."""
+    if isinstance(settings, BaseModel):
+        written = {key: getattr(settings, key) for key in settings.model_fields_set}
+    else:
+        written = dict(settings) if isinstance(settings, dict) else {}
+    return ", ".join(f"{key} {_shown(written[key])}" for key in sorted(written))
+
+
+def _shown(value: object) -> str:
+    return " + ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)

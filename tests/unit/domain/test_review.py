@@ -81,12 +81,12 @@ def test_a_right_taken_away_is_said() -> None:
         (
             {"credentials": {"agent-key": {"deliver_to": [{"kind": "file", "settings": {"path": "x"}, "place": {
                 "file": "f", "line": 1, "column": 1}}]}}},
-            "credentials.agent-key is delivered to file path=x",
+            "credentials.agent-key is delivered to file path x",
         ),
         ({"allowlists": {"egress": {"include": ["datarobot/eu"]}}}, "the hosts of the data set datarobot/eu"),
         (
             {"connectors": {"datarobot-api": {"settings": {"endpoint": "https://evil.example"}}}},
-            "by connectors.datarobot-api at datarobot endpoint=https://evil.example",
+            "by connectors.datarobot-api at datarobot endpoint https://evil.example",
         ),
         ({"service_accounts": {"scoring": {"existing": {"role_arn": "arn:x"}}}}, "is the existing arn:x"),
     ],
