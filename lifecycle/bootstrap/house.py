@@ -210,6 +210,7 @@ class House:
                 force=everything or bool(names),
                 wait=wait,
                 workers=self._around.settings.concurrency,
+                stop=self.rotation.stop,
             )
 
     def resume(self, *, wait: bool) -> RotationRun:
@@ -217,7 +218,12 @@ class House:
         from lifecycle.operations.resume_rotations import resume_all
 
         with self._showing("resume"):
-            return resume_all(self.rotation.contexts(), wait=wait, workers=self._around.settings.concurrency)
+            return resume_all(
+                self.rotation.contexts(),
+                wait=wait,
+                workers=self._around.settings.concurrency,
+                stop=self.rotation.stop,
+            )
 
     def rotation_status(self) -> RotationStatus:
         """Where each credential stands."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,7 +15,7 @@ from lifecycle.bootstrap.stores import Stores
 from lifecycle.bootstrap.surroundings import Surroundings, new_id, utc_now
 from lifecycle.bootstrap.verification import Verification
 from lifecycle.domain.audit import AuditEvent
-from lifecycle.domain.errors import ConfigurationError
+from lifecycle.domain.errors import ConfigurationError, InterruptedRunError
 from lifecycle.domain.rotation_policy import Limits, RotationPolicy
 from lifecycle.domain.secret import SecretRef
 from lifecycle.domain.spec import Credential, Manage
@@ -65,6 +66,7 @@ class Rotation:
         self.verification = verification
         self._known = known
         self._observe = observe
+        self._stopping = threading.Event()
         self.issuers = Issuers(around, stores)
         self._destinations = Destinations(around, stores)
 
@@ -139,7 +141,7 @@ class Rotation:
             notifier=AlertLines(around.note),
             clock=utc_now,
             monotonic=time.monotonic,
-            sleep=_sleep,
+            sleep=self._sleep,
             new_id=new_id,
             fingerprint=self.stores.fingerprinter,
             consumers=self._destinations.of(credential),
@@ -148,6 +150,10 @@ class Rotation:
             observe=self._observe,
         )
 
+    def stop(self) -> None:
+        """Make every rotation under way end where it waits: nothing is half done there, and the next run goes on."""
+        self._stopping.set()
 
-def _sleep(duration: timedelta) -> None:
-    time.sleep(max(0.0, duration.total_seconds()))
+    def _sleep(self, duration: timedelta) -> None:
+        if self._stopping.wait(max(0.0, duration.total_seconds())):
+            raise InterruptedRunError("interrupted while waiting", remedy="run `lifecycle rotate resume`")

@@ -71,8 +71,14 @@ class Runs:
         self._live = live
         self._shown = shown
 
-    def plan(self, folder: Path | None, *, destroy: bool = False) -> ReviewedPlan:
-        """Plan and judge, telling both on the way."""
+    def plan(self, folder: Path | None, *, destroy: bool = False, in_full: bool = False) -> ReviewedPlan:
+        """Plan and judge, telling both on the way.
+
+        Args:
+            folder: the reviewed-plan folder; the environment's own when none is named.
+            destroy: plan the removal of everything.
+            in_full: also tell what changes and what the gate found; for those who do not print the plan themselves.
+        """
         from lifecycle.operations.plan_infrastructure import plan_infrastructure
 
         infrastructure = self._infrastructure
@@ -81,9 +87,11 @@ class Runs:
             context = infrastructure.plan_context(infrastructure.folder(folder))
             reviewed = plan_infrastructure(context, destroy=destroy)
         self._around.step("plan", reviewed.review.summary[0])
-        for line in reviewed.review.summary[1:]:
+        for line in reviewed.review.summary[1:] if in_full else ():
             self._around.note(line)
         self._around.step("gate", gate_line(reviewed))
+        for line in reviewed.findings() if in_full else ():
+            self._around.note(line)
         infrastructure.progress.expect(len(reviewed.plan.changing()))
         return reviewed
 
@@ -93,7 +101,7 @@ class Runs:
 
         steps = EnvironmentSteps(
             resume=self._resume,
-            plan=lambda: None if folder else self.plan(None),
+            plan=lambda: None if folder else self.plan(None, in_full=True),
             apply=lambda reviewed: self._apply(folder, reviewed, confirm),
             begin=self._begin,
             rotate=self._rotate,
@@ -107,7 +115,7 @@ class Runs:
 
     def destroy(self) -> ApplyOutcome:
         """Plan the removal of everything and apply exactly that."""
-        reviewed = self.plan(None, destroy=True)
+        reviewed = self.plan(None, destroy=True, in_full=True)
         return self._apply(None, reviewed, lambda _reviewed: True)
 
     def approve(self, folder: Path, key: Path) -> Approval:
@@ -155,8 +163,11 @@ class Runs:
     # -- the steps ----------------------------------------------------------------------------------------------------
 
     def _resume(self) -> RotationRun:
+        from lifecycle.operations.apply_plan import open_run_in_words
         from lifecycle.operations.resume_rotations import RotationRun, resume_all
 
+        for run in self._infrastructure.receipts.interrupted():
+            self._around.step("resume", open_run_in_words(run))
         known = self._around.spec.credentials
         opened = [record.credential for record in self._rotation.journal.open_operations()]
         names = tuple(sorted(name for name in opened if name in known))
@@ -165,7 +176,7 @@ class Runs:
         self._around.step("resume", f"unfinished: {', '.join(names)}")
         with self._live("resume") as update:
             self._shown.update = update
-            return resume_all(self._rotation.contexts(names), wait=True)
+            return resume_all(self._rotation.contexts(names), wait=True, stop=self._rotation.stop)
 
     def _apply(self, folder: Path | None, reviewed: ReviewedPlan | None, confirm: Confirm) -> ApplyOutcome:
         from lifecycle.operations.apply_plan import apply_plan
@@ -239,7 +250,7 @@ class Runs:
             contexts = tuple(item for item in contexts if journal.head(item.credential).record is None)
         with self._live("rotate") as update:
             self._shown.update = update
-            run = rotate_all(contexts, wait=self._around.sandbox is not None)
+            run = rotate_all(contexts, wait=self._around.sandbox is not None, stop=self._rotation.stop)
         worked = [outcome for outcome in run.outcomes if outcome.standing != "not due"]
         self._around.step("rotate", f"{len(worked)} credentials worked on" if worked else "nothing due")
         for outcome in worked:
@@ -281,4 +292,5 @@ def gate_line(reviewed: ReviewedPlan) -> str:
     if verdict.errors:
         return f"could not be evaluated: {verdict.errors[0]}"
     said = "passed" if verdict.passed else "NOT passed"
-    return f"{said}: {verdict.rules_evaluated} rules, {len(verdict.findings)} findings"
+    count = len(verdict.findings)
+    return f"{said}: {verdict.rules_evaluated} rules, {count} finding{'' if count == 1 else 's'}"

@@ -1,9 +1,9 @@
 """`lifecycle apply`: exactly what was reviewed, on exactly the target that was reviewed, or nothing.
 
-1. Say what an interrupted run left open. 2. Recompute every digest and read the target again; refuse what moved, by
-name. 3. Decode the plan file itself, judge it again, and compare its effect with the reviewed one. 4. Count approvals
-of exactly this effect. 5. Write intent to the audit log and room for the receipt: a full disk stops here. 6. Apply.
-7. Write the receipt.
+1. Say what an interrupted run left open; a plan made by this same run that changes nothing ends here. 2. Recompute
+every digest and read the target again; refuse what moved, by name. 3. Decode the plan file itself, judge it again, and
+compare its effect with the reviewed one. 4. Count approvals of exactly this effect. 5. Write intent to the audit log
+and room for the receipt: a full disk stops here. 6. Apply. 7. Write the receipt.
 """
 
 from __future__ import annotations
@@ -99,6 +99,10 @@ def apply_plan(
     open_runs = context.receipts.interrupted()
     for run in open_runs:
         planning.observe("apply", open_run_in_words(run))
+    if reviewed is not None and reviewed.empty and expected is None:
+        refuse_unless_passed(reviewed.verdict)
+        _settle(context, open_runs)
+        return ApplyOutcome(receipt=None, resumed=open_runs)
     current = _verified(context, reviewed, expected)
     if current.plan.empty:
         _settle(context, open_runs)

@@ -29,6 +29,8 @@ from lifecycle.domain.spec import Spec
 from lifecycle.operations.check_policies import refuse_unless_passed
 
 REVIEW_LASTS = timedelta(days=7)
+# Decoding a plan takes seconds, and one without changes says nothing that Terraform has not said already.
+NO_CHANGES = Plan(format_version="", terraform_version="", changes=())
 MANIFEST, REVIEW, GATE, SOURCE_MAP = "manifest.json", "review.json", "gate.json", "source_map.json"
 
 
@@ -97,8 +99,8 @@ def plan_infrastructure(context: PlanContext, *, destroy: bool = False) -> Revie
     prepare(context)
     context.folder.clear()
     context.observe("plan", "comparing what is declared with what exists")
-    context.runner.plan(context.folder.plan_file, destroy=destroy)
-    plan = context.decode(context.runner.show(context.folder.plan_file))
+    changes = context.runner.plan(context.folder.plan_file, destroy=destroy)
+    plan = context.decode(context.runner.show(context.folder.plan_file)) if changes else NO_CHANGES
     verdict = context.gate.evaluate(context.gate_input(plan))
     reviewed = review_plan(context, plan, verdict)
     _write(context, reviewed)

@@ -13,6 +13,7 @@ from lifecycle.domain.infrastructure_ports import Receipts
 from lifecycle.domain.ports import Clock, NewId
 from lifecycle.domain.receipt import LeakScan, Receipt, RotatedCredential, RunState, VerifiedConnector
 from lifecycle.domain.spec import Spec
+from lifecycle.operations.rotation_context import Standing
 
 _STATUSES = ("valid", "invalid", "indeterminate")
 
@@ -55,7 +56,8 @@ class RunReport:
         rows = [
             f"  {item.credential}: {item.outcome or item.state}{_due(item.next_due)}" for item in self.receipt.rotation
         ]
-        return (f"credentials  {len(rows)} touched", *rows)
+        idle = sum(item.outcome == Standing.NOT_DUE for item in self.receipt.rotation)
+        return (f"credentials  {len(rows) - idle} worked on, {idle} not due", *rows)
 
     def _connector_lines(self) -> tuple[str, ...]:
         counts = ", ".join(f"{len(self.connectors(status))} {status}" for status in _STATUSES)

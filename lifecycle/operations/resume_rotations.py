@@ -14,6 +14,7 @@ from lifecycle.operations.rotate_credential import resume, rotate
 from lifecycle.operations.rotation_context import RotationContext, RotationOutcome, Standing
 
 Work = Callable[[RotationContext], RotationOutcome]
+Stop = Callable[[], None]  # makes every rotation under way end at its next wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,28 +36,50 @@ class RotationRun:
         return [line for outcome in self.outcomes for line in _lines(outcome)] or ["nothing to rotate"]
 
 
+def _nothing_to_stop() -> None:
+    """Of those whose rotations never wait."""
+
+
 def rotate_all(
-    contexts: Sequence[RotationContext], *, force: bool = False, wait: bool = False, workers: int = 16
+    contexts: Sequence[RotationContext],
+    *,
+    force: bool = False,
+    wait: bool = False,
+    workers: int = 16,
+    stop: Stop = _nothing_to_stop,
 ) -> RotationRun:
-    """Rotate those that are due (all of them with `force`), in the order given, admin credentials last."""
-    return _run(contexts, partial(rotate, force=force, wait=wait), workers)
+    """Rotate those that are due (all of them with `force`), in the order given, admin credentials last.
+
+    Args:
+        contexts: one per credential.
+        force: rotate also what is not due.
+        wait: wait for grace and acknowledgements instead of leaving them to a later run.
+        workers: how many at once.
+        stop: called on an interrupt; from then on the contexts' `sleep` raises InterruptedRunError.
+
+    Raises:
+        InterruptedRunError: a person or scheduler stopped the run; everything open is on record.
+    """
+    return _run(contexts, partial(rotate, force=force, wait=wait), workers, stop)
 
 
-def resume_all(contexts: Sequence[RotationContext], *, wait: bool = False, workers: int = 16) -> RotationRun:
-    """Finish what is open; contexts of credentials with nothing open are reconciled."""
-    return _run(contexts, partial(resume, wait=wait), workers)
+def resume_all(
+    contexts: Sequence[RotationContext], *, wait: bool = False, workers: int = 16, stop: Stop = _nothing_to_stop
+) -> RotationRun:
+    """Finish what is open; contexts of credentials with nothing open are reconciled. Arguments as in `rotate_all`."""
+    return _run(contexts, partial(resume, wait=wait), workers, stop)
 
 
-def _run(contexts: Sequence[RotationContext], work: Work, workers: int) -> RotationRun:
+def _run(contexts: Sequence[RotationContext], work: Work, workers: int, stop: Stop) -> RotationRun:
     ordinary = [context for context in contexts if not context.issuer.traits.self_admin]
     admins = [context for context in contexts if context.issuer.traits.self_admin]
     outcomes: list[RotationOutcome] = []
     for batch, width in ((ordinary, workers), (admins, 1)):  # F comes last, one after the other
-        outcomes += _batch(batch, work, width)
+        outcomes += _batch(batch, work, width, stop)
     return RotationRun(outcomes=tuple(outcomes))
 
 
-def _batch(contexts: list[RotationContext], work: Work, workers: int) -> list[RotationOutcome]:
+def _batch(contexts: list[RotationContext], work: Work, workers: int, stop: Stop) -> list[RotationOutcome]:
     if not contexts:
         return []
     pool = ThreadPoolExecutor(max_workers=min(workers, len(contexts)), thread_name_prefix="rotate")
@@ -65,10 +88,10 @@ def _batch(contexts: list[RotationContext], work: Work, workers: int) -> list[Ro
         futures = [pool.submit(_contained, context, work) for context in contexts]
         return [future.result() for future in futures]
     except KeyboardInterrupt:
-        for future in futures:
-            future.cancel()
+        stop()  # before the pool is joined: a rotation may be waiting for its grace to end
         raise InterruptedRunError(
-            "interrupted; every rotation that was open is on record", remedy="run `lifecycle rotate resume`"
+            "interrupted; every rotation that was open is on record",
+            remedy="run the same command again, or `lifecycle rotate resume`",
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

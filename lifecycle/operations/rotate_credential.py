@@ -16,6 +16,7 @@ from lifecycle.domain.errors import (
     CheckRefusedError,
     FenceError,
     IntegrityError,
+    InterruptedRunError,
     InvalidTransitionError,
     LifecycleError,
     LostRaceError,
@@ -221,7 +222,7 @@ def _guarded(session: Session, work: Callable[[], Answer]) -> Answer | RotationO
     """Record a failure of the surroundings with its back-off; what we are told to stop for, and bugs, pass through."""
     try:
         return work()
-    except (FenceError, LostRaceError, IntegrityError, InvalidTransitionError):
+    except (FenceError, LostRaceError, IntegrityError, InterruptedRunError, InvalidTransitionError):
         raise
     except CheckRefusedError as error:
         return outcome_of(session.context, session.head.record, standing=Standing.REFUSED, error=error)
