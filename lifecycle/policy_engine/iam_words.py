@@ -12,11 +12,13 @@ from typing import Any
 
 from lifecycle.domain.naming import cloud_name, secret_name
 from lifecycle.domain.spec import Permission, ServiceAccount, Spec
+from lifecycle.policy_engine.generate_names import setting
 from lifecycle.policy_engine.iam_documents import Statement
 from lifecycle.policy_engine.iam_semantics import Decision, IamIdentity, decide
 from lifecycle.policy_engine.iam_semantics_rights import rights
 
 READ_SECRET = "secretsmanager:GetSecretValue"  # noqa: S105 - the name of an action, no password
+_DERIVED_NAMES = 54  # as in the Terraform modules, which append to the name of an agent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,17 +119,33 @@ def _right_map(world: IamWorld, table: Mapping[str, Any]) -> dict[str, frozenset
 
 
 def world_of(spec: Spec) -> IamWorld:
-    """The AWS service accounts and the secrets of a spec, by the names they get in AWS.
+    """The AWS identities and the secrets of a spec, by the names they get in AWS.
 
+    Identities are its service accounts, and the role with which ECS starts each agent and hands it its token.
     Boundaries are ARNs there, their documents are not known: what is said is what the policies alone allow.
     """
     account, region = (spec.aws.account_id, spec.aws.region) if spec.aws else ("", "")
-    identities = tuple(
+    secrets = {secret.name: secret for secret in _secrets(spec, account, region)}
+    accounts = (
         _identity(spec, item, account)
         for item in spec.service_accounts.values()
         if item.platform == "aws" and item.existing is None
     )
-    return IamWorld(identities=identities, secrets=tuple(_secrets(spec, account, region)))
+    starters = (_starter(spec, name, account, secrets) for name in spec.agents)
+    identities = (*accounts, *(item for item in starters if item is not None))
+    return IamWorld(identities=identities, secrets=tuple(secrets.values()))
+
+
+def _starter(spec: Spec, agent: str, account: str, secrets: Mapping[str, Secret]) -> IamIdentity | None:
+    """The execution role of an agent on Fargate, as its Terraform module makes it, as far as secrets go."""
+    entry = spec.agents[agent]
+    secret = secrets.get(entry.api_token)
+    if entry.runtime.kind != "ecs_fargate" or secret is None:
+        return None
+    name = f"{cloud_name(spec.environment, agent, limit=_DERIVED_NAMES)}-execution"
+    read = Statement(sid="ReadSecrets", actions=(READ_SECRET.lower(),), resources=(secret.arn,))
+    arn = f"arn:aws:iam::{account}:role/{name}"
+    return IamIdentity(kind="role", name=name, arn=arn, statements=(read,), shown_as=f"that starts agent {agent}")
 
 
 def _identity(spec: Spec, item: ServiceAccount, account: str) -> IamIdentity:
@@ -158,6 +176,6 @@ def _secrets(spec: Spec, account: str, region: str) -> Iterator[Secret]:
     for name, credential in spec.credentials.items():
         store = spec.secret_stores.get(credential.store)
         if store is not None and store.kind == "aws_secrets_manager":
-            prefix = str(getattr(store.settings, "prefix", ""))
-            where = str(getattr(store.settings, "region", "")) or region
+            prefix = str(setting(store.settings, "prefix"))
+            where = str(setting(store.settings, "region")) or region
             yield Secret(name=name, arn=secret_arn(where, account, secret_name(prefix, name)))

@@ -250,12 +250,15 @@ def _plain(node: Node) -> Scalar | str:
 
 def _duration(member: Member) -> timedelta | None:
     value = member.value.value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return timedelta(seconds=value) or None
-    if isinstance(value, str) and value.isdecimal():
-        return timedelta(seconds=int(value)) or None
-    if isinstance(value, str) and re.fullmatch(rf"(?:{_DURATION.pattern})+", value):
-        return timedelta(seconds=sum(float(n) * _SECONDS[unit] for n, unit in _DURATION.findall(value))) or None
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return timedelta(seconds=value) or None
+        if isinstance(value, str) and value.isdecimal():
+            return timedelta(seconds=int(value)) or None
+        if isinstance(value, str) and re.fullmatch(rf"(?:{_DURATION.pattern})+", value):
+            return timedelta(seconds=sum(float(n) * _SECONDS[unit] for n, unit in _DURATION.findall(value))) or None
+    except (OverflowError, ValueError):
+        refuse(member.value.place, f"{member.keys[0]} is longer than any time", 'write seconds, or "10m"')
     refuse(member.value.place, f"{member.keys[0]} is no duration", 'write seconds, or "10m"')
 
 

@@ -74,7 +74,7 @@ class Acl:
     def _inexact(self, path: str) -> Grant | None:
         matching = list(self._matching_wildcards(path))
         # Only the longest prefix competes, even where a shorter one would win: it never does.
-        prefix = max((item for item in self.prefixes if path.startswith(item)), key=len, default=None)
+        prefix = next((path[:end] for end in range(len(path), -1, -1) if path[:end] in self.prefixes), None)
         if prefix is not None:
             matching.append((_rank(prefix, first=len(prefix.encode()), glob=True, pluses=0), self.prefixes[prefix]))
         return max(matching, key=lambda found: found[0])[1] if matching else None

@@ -206,13 +206,18 @@ def _json_value(cursor: _Cursor, depth: int) -> Node:
         return Node(value=_json_text(cursor.take("string")), place=token.place)
     if token.kind != "[":
         return _scalar(cursor.take("number", "word", "{", "["))
+    return Node(value=_json_list(cursor, depth), place=token.place)
+
+
+def _json_list(cursor: _Cursor, depth: int) -> tuple[Node, ...]:
     cursor.take("[")
     items: list[Node] = []
-    while not (not items and cursor.skip("]")):
+    if cursor.skip("]"):
+        return ()
+    while True:
         items.append(_json_value(cursor, depth + 1))
         if cursor.take(",", "]").kind == "]":
-            break
-    return Node(value=tuple(items), place=token.place)
+            return tuple(items)
 
 
 def _bounded(token: _Token, depth: int) -> None:
@@ -224,23 +229,33 @@ def _scalar(token: _Token) -> Node:
     if token.kind == "string":
         return Node(value=_text(token), place=token.place)
     if token.kind == "number":
-        return Node(value=_number(token.text), place=token.place)
+        return Node(value=_number(token), place=token.place)
     if token.text not in ("true", "false"):
         refuse(token.place, f"{token.text} is not a value", f'write it in quotes: "{token.text}"')
     return Node(value=token.text == "true", place=token.place)
 
 
-def _number(text: str) -> int | float:
-    if "x" in text.lower():
-        return int(text, 16)
-    return float(text) if any(mark in text for mark in ".eE") else int(text)
+def _number(token: _Token) -> int | float:
+    text = token.text
+    try:
+        if "x" in text.lower():
+            return int(text, 16)
+        return float(text) if any(mark in text for mark in ".eE") else int(text)
+    except ValueError:  # more digits than Python converts
+        refuse(token.place, "the number is too long", "write a shorter one")
 
 
 def _json_text(token: _Token) -> str:
     try:
-        return str(json.loads(token.text))
+        return _whole(str(json.loads(token.text)))
     except ValueError:
         refuse(token.place, f"{token.text} is no JSON text", "correct its escapes")
+
+
+def _whole(text: str) -> str:
+    """The text, if it can be written: half of a surrogate pair cannot. Raises UnicodeEncodeError, a ValueError."""
+    text.encode()
+    return text
 
 
 def _text(token: _Token) -> str:
@@ -252,7 +267,7 @@ def _text(token: _Token) -> str:
         if code in _PLAIN_ESCAPES:
             return _PLAIN_ESCAPES[code]
         try:
-            return chr(int(code[1:], 16) if code[0] in "uUx" else int(code, 8))
+            return _whole(chr(int(code[1:], 16) if code[0] in "uUx" else int(code, 8)))
         except (ValueError, OverflowError):
             refuse(token.place, f"\\{code} is no escape", "write the character itself")
 

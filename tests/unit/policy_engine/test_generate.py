@@ -158,6 +158,34 @@ def test_without_a_boundary_no_rights_to_make_roles_are_written() -> None:
     assert "boundary policy" in caught.value.remedy
 
 
+def test_services_keys_and_secrets_of_every_spelling_are_named_exactly() -> None:
+    place = {"file": "environment.yaml", "line": 1, "column": 1}
+    settings = {"cluster": "arn:aws:ecs:eu-west-1:1:cluster/own", "service": "web"}
+    services = [{"kind": "ecs_service", "settings": settings, "place": place}]
+    spec = reference_spec(
+        backend={"kind": "local", "settings": {}},
+        secret_stores={"default": {"settings": {"kms_key": "0ab", "region": "us-east-1"}}},
+        credentials={"feature-reader-key": {"deliver_to": services, "settings": {"user": "legacy"}}},
+        agents=None,
+        service_accounts=None,
+        allowlists=None,
+        journal=None,
+        aws={"permissions_boundary": None},
+        connectors=None,
+    )
+    files = generate_policies(spec)
+    found = {item["Sid"]: item["Resource"] for item in json.loads(files["reference/aws/rotate.json"])["Statement"]}
+    assert found["RestartServices"] == [f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service/own/web"]
+    assert found["MakeKeys"] == [f"arn:aws:iam::{ACCOUNT}:user/legacy"]
+    assert found["UseKeys"] == [f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/0ab"]
+    assert found["KeepOwnValues"][-1].startswith(
+        f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:datarobot/reference/"
+    )
+    plan = {item["Sid"] for item in json.loads(files["reference/aws/plan.json"])["Statement"]}
+    assert plan == {"SeeSecrets", "SeeWhatHasNoName"}
+    assert "reference/aws/verify.json" not in files
+
+
 def test_without_aws_only_vault_policies_are_written() -> None:
     store = {"kind": "vault", "settings": {"mount": "kv", "prefix": "datarobot/reference"}}
     spec = reference_spec(

@@ -15,8 +15,17 @@ from lifecycle.policy_engine.iam_semantics import IamIdentity, Outcome, decide
 from lifecycle.policy_engine.iam_semantics_match import covers, expand, filled, matches, meet, takes_resource
 from lifecycle.policy_engine.iam_semantics_rights import escalations, rights
 from lifecycle.policy_engine.iam_semantics_trust import TrustSubject, subject_severity, trust_findings
-from lifecycle.policy_engine.iam_words import IamWorld, Secret, differences, secret_arn, secret_readers
+from lifecycle.policy_engine.iam_words import (
+    READ_SECRET,
+    IamWorld,
+    Secret,
+    differences,
+    secret_arn,
+    secret_readers,
+    world_of,
+)
 from tests.unit.policy_engine import iam_actions_table
+from tests.unit.policy_engine.generated_spec import reference_spec
 
 _DATA = Path(__file__).parents[3] / "policies/data"
 _TABLE = json.loads((_DATA / "iam_actions.json").read_text(encoding="utf-8"))
@@ -353,3 +362,21 @@ def test_readers_of_a_secret_are_listed_with_their_conditions() -> None:
         "role prod-x may read secret datarobot-agent-key",
         "user prod-x may read secret datarobot-agent-key",
     ]
+
+
+def test_a_spec_tells_who_may_read_its_secrets_before_anything_is_applied() -> None:
+    arn = f"arn:aws:secretsmanager:eu-west-1:{_HOME}:secret:datarobot/reference/feature-reader-key-??????"
+    office = {"operator": "IpAddress", "key": "aws:SourceIp", "values": ["192.0.2.0/24"]}
+    permission = {"actions": [READ_SECRET], "resources": [arn], "conditions": [office]}
+    before = world_of(reference_spec())
+    after = world_of(reference_spec(service_accounts={"scoring": {"permissions": [permission]}}))
+    assert [str(reader) for reader in secret_readers(before.identities, before.secrets)] == [
+        "role that starts agent eu-1 may read secret agent-key"
+    ]
+    told = differences(before, after, _TABLE)
+    limits = "only if IpAddress aws:SourceIp 192.0.2.0/24"
+    assert told == (
+        f"role scoring may now read secret feature-reader-key {limits}; it could not",
+        f"role scoring may now secretsmanager:getsecretvalue on {arn} {limits}",
+    )
+    assert differences(after, before, _TABLE)[1] == f"role scoring may no longer {told[1].partition('now ')[2]}"

@@ -48,6 +48,21 @@ def _matches(pattern: str, path: str) -> bool:
         ('path "a" { allowed_parameters = { x = "y" } }', "1:39", "must be a list"),
         ('path "a" { @ }', "1:12", "means nothing"),
         ('ä\n\tpath "a" {', "2:12|1:1", "end of the file|expected"),
+        ('path "\\ud800" {}', "1:6", "no escape"),
+        ('{"path": {"\\ud800": {}}}', "1:11", "JSON text"),
+        ('path "a" { capabilities = [' + "9" * 5000 + "] }", "1:28", "too long"),
+        ('path "a" { max_wrapping_ttl = 99999999999999999 }', "1:31", "longer than any time"),
+        ('path "a" { max_wrapping_ttl = "1e" }', "1:31", "no duration"),
+        ('path "a" { capabilities = [1] }', "1:28", "texts in quotes"),
+        ('path "a" { policy = "all" }', "1:21", "no legacy policy"),
+        ('path "a" { capabilities = ["raed"] }', "1:27", "no capability"),
+        ('path "a" { capability = [] }', "1:12", "no key of a path stanza"),
+        ('path "+*" {}', "1:1", "forbidden"),
+        ('path "{{identity.entity.id" {}', "1:1", "do not match"),
+        ('path "a" { min_wrapping_ttl = "2h" max_wrapping_ttl = "1h" }', "1:1", "less than"),
+        ('rule "a" {}', "1:1", "no part of a policy"),
+        ('path "a" { x = yes }', "1:16", "not a value"),
+        ('path "a" { capabilities = "read" }', "1:27", "must be a list"),
         ("path " * 3, "1:16", "end of the file"),
         ('path "a" { allowed_parameters { x = ' + "[" * 50 + "]" * 50 + " } }", "1:68", "levels deep"),
     ],
@@ -88,6 +103,36 @@ def test_a_stanza_keeps_everything_that_is_written() -> None:
         "until 2027-03-01T00:00:00+00:00",
         "under pagination_limit",
     )
+
+
+_MARKS = ('path "a/+" {', "}", "[", "]", "=", ",", ":", '{"path":', '{"a":', "# x\n", "/*", "<<E", "\n", '"', "\x00")
+_WORDS = (
+    "capabilities",
+    "min_wrapping_ttl",
+    "policy",
+    "true",
+    '"read"',
+    '"9h"',
+    '"\\u00e4"',
+    '"\\uD83D"',
+    "0x1F",
+    "1.5e3",
+)
+
+
+@given(st.one_of(st.text(max_size=40), st.lists(st.sampled_from(_MARKS + _WORDS), max_size=14).map(" ".join)))
+def test_any_text_is_a_policy_or_an_error_with_a_place(text: str) -> None:
+    try:
+        assert isinstance(_policy(text), AclPolicy)
+    except ConfigurationError as error:
+        assert error.problems[0].place.line >= 1
+
+
+def test_a_policy_as_large_as_a_server_stores_is_read_and_reviewed_stanza_by_stanza() -> None:
+    text = "".join(f'path "kv/data/team-{n}/*" {{ capabilities = ["read"] }}\n' for n in range(3000))
+    policy = _policy(text)
+    assert str(policy.stanzas[-1].place) == "p.hcl:3000:1"
+    assert capabilities([policy], "kv/data/team-2999/x") == {"read"}
 
 
 def test_hcl_and_json_of_the_same_policy_mean_the_same() -> None:
