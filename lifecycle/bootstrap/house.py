@@ -17,12 +17,13 @@ from lifecycle.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from lifecycle.bootstrap.rotation import Rotation
-    from lifecycle.bootstrap.runs import Confirm, Drift, Runs
+    from lifecycle.bootstrap.runs import Confirm, Runs
     from lifecycle.bootstrap.verification import Checks
     from lifecycle.bootstrap.whose import Owner
     from lifecycle.domain.allowlist import RenderedAllowlist
     from lifecycle.domain.approval import Approval
     from lifecycle.domain.audit import AuditEvent
+    from lifecycle.domain.drift import Drift
     from lifecycle.domain.review import ReviewedPlan
     from lifecycle.domain.rotation import State
     from lifecycle.operations.apply_environment import EnvironmentOutcome

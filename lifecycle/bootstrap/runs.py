@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from lifecycle.domain.rotation_policy import due
 
 if TYPE_CHECKING:
     from lifecycle.bootstrap.rotation import Rotation
+    from lifecycle.domain.drift import Drift
     from lifecycle.domain.review import ReviewedPlan
     from lifecycle.journals.approvals_file import FileApprovals
     from lifecycle.operations.apply_environment import EnvironmentOutcome, Verified
@@ -29,26 +29,6 @@ Confirm = Callable[["ReviewedPlan"], bool]
 Live = Callable[[str], AbstractContextManager[Callable[[str], None]]]
 
 _TERMINAL_YES_LASTS = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drift:
-    """Objects that changed outside Terraform since it last looked."""
-
-    addresses: tuple[str, ...]
-
-    @property
-    def clean(self) -> bool:
-        """Nothing changed."""
-        return not self.addresses
-
-    def document(self) -> dict[str, Any]:
-        """For JSON output."""
-        return {"clean": self.clean, "drifted": list(self.addresses)}
-
-    def lines(self) -> list[str]:
-        """For people."""
-        return [f"changed outside: {address}" for address in self.addresses] or ["no drift"]
 
 
 class Runs:
@@ -136,20 +116,21 @@ class Runs:
         )
 
     def drift(self) -> Drift:
-        """A refresh-only plan, decoded and thrown away."""
+        """What changed outside Terraform."""
+        from lifecycle.operations.detect_drift import DriftContext, detect_drift
         from lifecycle.terraform_cli.plan_reader import read_plan
 
         infrastructure = self._infrastructure
-        folder = infrastructure.folder(self._around.paths.plans / "drift")
         with self._live("drift") as update:
             infrastructure.progress.show_on(update)
-            infrastructure.write_root()
-            folder.clear()
-            infrastructure.runner.init()
-            infrastructure.runner.plan(folder.plan_file, refresh_only=True)
-            plan = read_plan(infrastructure.runner.show(folder.plan_file))
-        folder.clear()
-        return Drift(addresses=tuple(change.address for change in plan.drift))
+            return detect_drift(
+                DriftContext(
+                    runner=infrastructure.runner,
+                    decode=read_plan,
+                    folder=infrastructure.folder(self._around.paths.plans / "drift"),
+                    write_root=infrastructure.write_root,
+                )
+            )
 
     def unlock(self, lock_id: str) -> str:
         """Release a state lock: the one named, else one that a dead run of ours left behind."""

@@ -292,7 +292,7 @@ class TerraformRunner(Protocol):
         """Prepare the working folder with the locked providers. Second call: nothing changes."""
         ...
 
-    def plan(self, out: Path, *, destroy: bool = False) -> bool:
+    def plan(self, out: Path, *, destroy: bool = False, refresh_only: bool = False) -> bool:
         """Write a saved plan; true when it holds changes."""
         ...
 
