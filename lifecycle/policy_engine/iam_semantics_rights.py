@@ -1,7 +1,8 @@
 """All rights of an identity, wildcards expanded, denials and boundary taken off; and how they add up to more.
 
 A right is told at the granularity of its statement: an action and a resource pattern. It is left out when a denial
-without condition covers all of it, and narrowed to the boundary's pattern where that is the narrower one.
+without condition covers all of it, and narrowed to the boundary's pattern where that is the narrower one; where they
+only overlap, the boundary's pattern is told as a condition. What NotResource leaves out is not taken off: ask `decide`.
 """
 
 from __future__ import annotations
@@ -105,9 +106,13 @@ def _bounded(identity: IamIdentity, right: Right) -> Iterator[Right]:
         limits = tuple(dict.fromkeys((*right.only_if, *conditions_in_words(statement.conditions))))
         for pattern in ("*",) if statement.not_resources else statement.resources or ("*",):
             known, _ = filled(pattern, identity.variables)
-            if meet(known, right.resource):
-                narrower = known if covers(right.resource, known) else right.resource
-                yield Right(action=right.action, resource=narrower, only_if=limits)
+            if covers(known, right.resource):
+                yield Right(action=right.action, resource=right.resource, only_if=limits)
+            elif covers(right.resource, known):
+                yield Right(action=right.action, resource=known, only_if=limits)
+            elif meet(known, right.resource):
+                # What both match is no pattern of its own, so the boundary's is told as a condition.
+                yield Right(action=right.action, resource=right.resource, only_if=(*limits, f"within {known}"))
 
 
 def escalations(
