@@ -15,7 +15,8 @@ def registry() -> KindRegistry:
     from lifecycle.connectors import vault as vault_check
     from lifecycle.destinations import ecs_service, file
     from lifecycle.issuers import aws_iam_access_key, datarobot_api_key, oauth_client_secret
-    from lifecycle.journals import sqlite
+    from lifecycle.journals import dynamodb, sqlite
+    from lifecycle.journals import vault_kv as vault_journal
     from lifecycle.renderers import TARGETS
     from lifecycle.secret_stores import aws_secrets_manager, vault_settings
     from lifecycle.terraform_cli import agent_kinds, backends
@@ -29,6 +30,7 @@ def registry() -> KindRegistry:
             aws_secrets_manager.KIND,
             datarobot.KIND,
             datarobot_api_key.KIND,
+            dynamodb.KIND,
             ecs_service.KIND,
             file.KIND,
             oauth_client_secret.KIND,
@@ -37,6 +39,7 @@ def registry() -> KindRegistry:
             secrets_manager_check.KIND,
             sqlite.KIND,
             vault_check.KIND,
+            vault_journal.KIND,
             vault_settings.KIND,
             web_proxy.KIND,
         ]

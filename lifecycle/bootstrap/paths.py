@@ -58,6 +58,11 @@ class Paths:
         return self.state / "journal.sqlite3"
 
     @property
+    def seen_heads(self) -> Path:
+        """What this machine has seen of a journal that lies elsewhere."""
+        return self.state / "journal-seen"
+
+    @property
     def audit(self) -> Path:
         """The audit log."""
         return self.state / "audit.jsonl"

@@ -21,9 +21,9 @@ from lifecycle.domain.secret import SecretRef
 from lifecycle.domain.spec import Credential, Manage
 
 if TYPE_CHECKING:
+    from lifecycle.bootstrap.journals import Journal
     from lifecycle.domain.ports import AuditLog
     from lifecycle.foundation.known_secrets import KnownSecrets
-    from lifecycle.journals.sqlite import SqliteJournal
     from lifecycle.operations.rotation_context import Observer, RotationContext
 
 _SANDBOX_LIMITS = Limits(
@@ -71,18 +71,11 @@ class Rotation:
         self._destinations = Destinations(around, stores)
 
     @cached_property
-    def journal(self) -> SqliteJournal:
+    def journal(self) -> Journal:
         """Journal and lease book of the environment."""
-        from lifecycle.journals.sqlite import SqliteJournal
+        from lifecycle.bootstrap.journals import open_journal
 
-        chosen = self._around.spec.journal
-        if chosen is None or (chosen.kind == "sqlite" and self._around.sandbox is None):
-            raise ConfigurationError(
-                f"environment {self._around.spec.environment} declares no journal that other hosts can see",
-                remedy="declare `journal:` in the spec; SQLite serves one host and only a sandbox may use it unnamed",
-            )
-        self._around.paths.journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return SqliteJournal(self._around.paths.journal, clock=utc_now)
+        return open_journal(self._around, self.stores)
 
     @cached_property
     def audit(self) -> AuditLog:

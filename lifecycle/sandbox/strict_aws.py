@@ -92,7 +92,7 @@ class StrictAws:
         if protocol is not Protocol.JSON:
             return self._app(environ, start_response)
         captured = _Captured()
-        if caller.service == "secretsmanager":
+        if caller.service in ("secretsmanager", "dynamodb"):
             with self._serial:  # moto checks, then acts, without a lock: AWS's conditional calls are atomic
                 body = captured.run(self._app, environ)
         else:
