@@ -14,8 +14,10 @@ from lifecycle.domain.secret import Fingerprinter, SecretRef, SecretText, Secret
 
 if TYPE_CHECKING:
     from lifecycle.clients.vault import VaultClient, VaultLogin
+    from lifecycle.foundation.rate_budget import RateBudget
     from lifecycle.secret_stores.vault_settings import VaultSettings
 
+_SECRETS_MANAGER_WRITES = 50  # per second and region, fixed (Secrets Manager quotas)
 _FINGERPRINT_KEY = "lifecycle-fingerprint-key"
 
 
@@ -73,11 +75,20 @@ class Stores:
         key = bytes.fromhex(kept["key"].get_secret_value())
         return partial(fingerprint, key=key, key_id=kept["id"].get_secret_value())
 
+    @cached_property
+    def _write_budget(self) -> RateBudget:
+        """Shared by every store of the account: the quota counts all writes of a region together."""
+        from lifecycle.foundation.rate_budget import RateBudget
+
+        return RateBudget(_SECRETS_MANAGER_WRITES, burst=10)
+
     def _secrets_manager(self, name: str) -> ToolStore:
         from lifecycle.secret_stores.aws_secrets_manager import AwsSecretsManagerStore
 
         settings = self._around.spec.secret_stores[name].settings
-        return AwsSecretsManagerStore(self._around.aws, prefix=settings.prefix, kms_key=settings.kms_key)
+        return AwsSecretsManagerStore(
+            self._around.aws, prefix=settings.prefix, kms_key=settings.kms_key, budget=self._write_budget
+        )
 
     def _vault(self, name: str) -> ToolStore:
         from lifecycle.secret_stores.vault_kv import VaultKvStore
