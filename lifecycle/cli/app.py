@@ -3,41 +3,45 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-from collections.abc import Sequence
-from typing import Any, NoReturn
 
 from lifecycle import __version__
-from lifecycle.cli import audit, documents, infrastructure, network, policy, review, rotate, sandbox, setup, verify
-from lifecycle.cli.output import Output
-from lifecycle.domain.errors import ConfigurationError, ExitCode, InterruptedRunError, LifecycleError
+from lifecycle.cli.arguments import Parser
+from lifecycle.cli.commands import add_families
 
-_FAMILIES = (setup, documents, infrastructure, review, rotate, verify, network, policy, audit, sandbox)
+TYPE_CHECKING = False  # importing `typing` for it would slow `--help` down
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, NoReturn
+
+    from lifecycle.cli.output import Output
+    from lifecycle.domain.errors import LifecycleError
 
 _EPILOG = """exit codes: 0 done, 1 internal failure, 2 usage or configuration, 3 cannot connect or authenticate,
 4 remote fault or indeterminate, 5 a check said no, 6 work pending (with --detailed-exitcode),
 7 quarantined: a person is needed, 130 interrupted"""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line; builds no command's collaborators."""
-    shared = argparse.ArgumentParser(add_help=False)
+def build_parser(argv: Sequence[str] | None = None) -> Parser:
+    """The command line; builds no command's collaborators.
+
+    Args:
+        argv: what will be parsed: only commands among these words get their options. None = all do.
+    """
+    shared = Parser(add_help=False)
     shared.add_argument("--env", default=argparse.SUPPRESS, metavar="NAME", help="environment (or LIFECYCLE_ENV)")
     shared.add_argument("--root", default=argparse.SUPPRESS, metavar="DIR", help="repository (default: this folder)")
     shared.add_argument("--output", choices=("text", "json"), default=argparse.SUPPRESS, help="form of the result")
     shared.add_argument("--quiet", action="store_true", default=argparse.SUPPRESS, help="no progress")
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="lifecycle",
         description="Infrastructure and secrets lifecycle around DataRobot: declare, apply, rotate, verify, prove.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[shared],
     )
     parser.add_argument("--version", action="version", version=f"lifecycle {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for family in _FAMILIES:
-        family.add(commands, shared)
+    add_families(commands, shared, argv)
     return parser
 
 
@@ -50,7 +54,12 @@ def run(argv: Sequence[str]) -> int:
     Returns:
         the process's exit code.
     """
-    args = build_parser().parse_args(argv)
+    args = build_parser(argv).parse_args(argv)  # prints help or version, and ends there
+
+    import signal
+
+    from lifecycle.domain.errors import ExitCode, InterruptedRunError, LifecycleError
+
     out = _output(args)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -74,6 +83,8 @@ def _interrupt(_signum: int, _frame: Any) -> NoReturn:
 
 
 def _internal(error: Exception) -> LifecycleError:
+    from lifecycle.domain.errors import LifecycleError
+
     frames = []
     trace = error.__traceback__
     while trace is not None:
@@ -89,6 +100,7 @@ def _internal(error: Exception) -> LifecycleError:
 
 def _output(args: argparse.Namespace) -> Output:
     from lifecycle.bootstrap import color_wanted
+    from lifecycle.cli.output import Output
 
     color = sys.stderr.isatty() and color_wanted()
     return Output(form=getattr(args, "output", "text"), quiet=getattr(args, "quiet", False), color=color)
@@ -96,6 +108,7 @@ def _output(args: argparse.Namespace) -> Output:
 
 def _open_house(args: argparse.Namespace, out: Output) -> Any:
     from lifecycle.bootstrap import open_house
+    from lifecycle.domain.errors import ConfigurationError
 
     env = getattr(args, "env", "")
     house = open_house(env=env, root=getattr(args, "root", ""), step=out.step, note=out.note, live=out.live)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
 
-from lifecycle.domain.errors import ExitCode
+from lifecycle.domain.exit_codes import ExitCode
 
+TYPE_CHECKING = False  # importing `typing` for it would slow `--help` down
 if TYPE_CHECKING:
     from lifecycle.bootstrap import House
+    from lifecycle.cli.commands import Commands
     from lifecycle.cli.output import Output
 
 
-def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
     """Register the commands."""
-    verbs = commands.add_parser("audit", help="who did what").add_subparsers(metavar="VERB", required=True)
+    verbs = commands.add_parser("audit").add_subparsers(metavar="VERB", required=True)
     show = verbs.add_parser("show", parents=[shared], help="every event, oldest first")
     show.set_defaults(run=_show)
     verify = verbs.add_parser("verify", parents=[shared], help="has the trail been altered")

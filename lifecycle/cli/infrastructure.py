@@ -3,39 +3,35 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from lifecycle.cli import screens
-from lifecycle.domain.errors import ApprovalMissingError, ExitCode
+from lifecycle.cli.arguments import folder
+from lifecycle.domain.exit_codes import ExitCode
 
+TYPE_CHECKING = False  # importing `typing` for it would slow `--help` down
 if TYPE_CHECKING:
     from lifecycle.bootstrap import House
+    from lifecycle.cli.commands import Commands
     from lifecycle.cli.output import Output
     from lifecycle.domain.review import ReviewedPlan
 
 
-def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
     """Register the commands."""
-    plan = commands.add_parser("plan", parents=[shared], help="what an apply would do, in words")
-    plan.add_argument("--out", type=Path, metavar="DIR", help="where the reviewed-plan folder goes")
+    plan = commands.add_parser("plan", parents=[shared])
+    plan.add_argument("--out", type=folder, metavar="DIR", help="where the reviewed-plan folder goes")
     plan.add_argument("--check-generated", action="store_true", help="fail when the committed root is stale; no plan")
     plan.add_argument("--detailed-exitcode", action="store_true", help="6 when there are changes")
     plan.set_defaults(run=_plan)
-    apply = commands.add_parser(
-        "apply", parents=[shared], help="apply exactly what was reviewed, then issue and verify"
-    )
-    apply.add_argument("--plan", type=Path, metavar="DIR", help="a reviewed-plan folder, approved")
+    apply = commands.add_parser("apply", parents=[shared])
+    apply.add_argument("--plan", type=folder, metavar="DIR", help="a reviewed-plan folder, approved")
     apply.add_argument("--detailed-exitcode", action="store_true", help="6 when work is pending")
     apply.set_defaults(run=_apply)
-    drift = commands.add_parser("drift", parents=[shared], help="what changed outside; exit code 5 when something did")
+    drift = commands.add_parser("drift", parents=[shared])
     drift.set_defaults(run=_drift)
-    destroy = commands.add_parser(
-        "destroy", parents=[shared], help="destroy an environment; sandboxes only without --yes"
-    )
+    destroy = commands.add_parser("destroy", parents=[shared])
     destroy.add_argument("--yes", metavar="ENV", default="", help="repeat the environment's name")
     destroy.set_defaults(run=_destroy)
-    unlock = commands.add_parser("unlock", parents=[shared], help="release a state lock by its id")
+    unlock = commands.add_parser("unlock", parents=[shared])
     unlock.add_argument("lock_id", nargs="?", default="", help="default: one that a dead run of ours left behind")
     unlock.set_defaults(run=_unlock)
 
@@ -55,6 +51,8 @@ def _plan(args: argparse.Namespace, house: House, out: Output) -> int:
 
 
 def _apply(args: argparse.Namespace, house: House, out: Output) -> int:
+    from lifecycle.cli import screens
+
     def confirm(reviewed: ReviewedPlan) -> bool:
         """A sandbox asks nothing; elsewhere a person says yes, and without a terminal nobody does."""
         if house.is_sandbox or reviewed.empty:
@@ -78,6 +76,8 @@ def _drift(_args: argparse.Namespace, house: House, out: Output) -> int:
 
 def _destroy(args: argparse.Namespace, house: House, out: Output) -> int:
     if not house.is_sandbox and args.yes != house.env:
+        from lifecycle.domain.errors import ApprovalMissingError
+
         raise ApprovalMissingError(
             f"destroying {house.env} needs its name repeated",
             remedy=f"lifecycle destroy --env {house.env} --yes {house.env}",

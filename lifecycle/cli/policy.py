@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
 
-from lifecycle.cli import screens
-from lifecycle.domain.errors import ExitCode
+from lifecycle.domain.exit_codes import ExitCode
 
+TYPE_CHECKING = False  # importing `typing` for it would slow `--help` down
 if TYPE_CHECKING:
     from lifecycle.bootstrap import House
+    from lifecycle.cli.commands import Commands
     from lifecycle.cli.output import Output
 
 
-def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
     """Register the commands."""
-    verbs = commands.add_parser("policy", help="the rules of the gate").add_subparsers(metavar="VERB", required=True)
+    verbs = commands.add_parser("policy").add_subparsers(metavar="VERB", required=True)
     check = verbs.add_parser("check", parents=[shared], help="judge the spec, offline; exit code 5 on a violation")
     check.set_defaults(run=_check)
     explain = verbs.add_parser("explain", parents=[shared], help="what a rule means and which controls it answers")
@@ -24,6 +24,8 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _check(_args: argparse.Namespace, house: House, out: Output) -> int:
+    from lifecycle.cli import screens
+
     result = house.check()
     out.result(*screens.checked(result))
     return ExitCode.DONE if result.verdict.passed else ExitCode.REFUSED

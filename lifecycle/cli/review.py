@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from lifecycle.domain.errors import ExitCode
+from lifecycle.cli.arguments import folder
+from lifecycle.domain.exit_codes import ExitCode
 
+TYPE_CHECKING = False  # importing `typing` for it would slow `--help` down
 if TYPE_CHECKING:
     from lifecycle.bootstrap import House
+    from lifecycle.cli.commands import Commands
     from lifecycle.cli.output import Output
 
 
-def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
     """Register the commands."""
-    approve = commands.add_parser("approve", parents=[shared], help="sign the review of a plan")
-    approve.add_argument("folder", type=Path, metavar="DIR", help="the reviewed-plan folder")
-    approve.add_argument("--key", type=Path, required=True, help="SSH key that signs review.json")
+    approve = commands.add_parser("approve", parents=[shared])
+    approve.add_argument("folder", type=folder, metavar="DIR", help="the reviewed-plan folder")
+    approve.add_argument("--key", type=folder, required=True, help="SSH key that signs review.json")
     approve.set_defaults(run=_approve)
-    report = commands.add_parser("report", parents=[shared], help="the last receipt on one screen")
+    report = commands.add_parser("report", parents=[shared])
     report.set_defaults(run=_report)
-    status = commands.add_parser("status", parents=[shared], help="what lapses next, what is open, what needs a person")
+    status = commands.add_parser("status", parents=[shared])
     status.set_defaults(run=_status)
 
 

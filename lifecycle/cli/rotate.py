@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from typing import TYPE_CHECKING, Any
 
-from lifecycle.domain.errors import ConfigurationError, ExitCode
+from lifecycle.domain.exit_codes import ExitCode
 
+TYPE_CHECKING = False  # importing `typing` for it would slow `--help` down
 if TYPE_CHECKING:
     from lifecycle.bootstrap import House
+    from lifecycle.cli.commands import Commands
     from lifecycle.cli.output import Output
 
 
-def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
     """Register the commands."""
-    verbs = commands.add_parser("rotate", help="credentials: plan, rotate, resume, retire").add_subparsers(
-        metavar="VERB", required=True
-    )
+    verbs = commands.add_parser("rotate").add_subparsers(metavar="VERB", required=True)
     plan = verbs.add_parser("plan", parents=[shared], help="what is due, in which order, with a digest")
     plan.set_defaults(run=_plan)
     apply = verbs.add_parser("apply", parents=[shared], help="rotate NAME…, those due, or all")
@@ -45,9 +43,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME")
         parser.add_argument("--reason", required=True, help="stands in the audit log")
         parser.set_defaults(run=_end_quarantine, verb=verb)
-    whose = commands.add_parser(
-        "whose", parents=[shared], help="a leaked value on standard input: which credential is it"
-    )
+    whose = commands.add_parser("whose", parents=[shared])
     whose.set_defaults(run=_whose)
 
 
@@ -60,6 +56,8 @@ def _plan(_args: argparse.Namespace, house: House, out: Output) -> int:
 
 def _apply(args: argparse.Namespace, house: House, out: Output) -> int:
     if sum((bool(args.names), args.due, args.all)) != 1:
+        from lifecycle.domain.errors import ConfigurationError
+
         raise ConfigurationError("say which credentials", remedy="give names, or --due, or --all")
     with house.exclusive():
         house.start()
@@ -113,6 +111,8 @@ def _end_quarantine(args: argparse.Namespace, house: House, out: Output) -> int:
 
 
 def _whose(_args: argparse.Namespace, house: House, out: Output) -> int:
+    import sys
+
     house.start()
     owners = house.whose(sys.stdin.read())
     out.result({"matches": [owner.document() for owner in owners]}, [owner.line() for owner in owners] or ["not ours"])

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
 
-from lifecycle.domain.errors import ExitCode
+from lifecycle.domain.exit_codes import ExitCode
 
+TYPE_CHECKING = False  # importing `typing` for it would slow `--help` down
 if TYPE_CHECKING:
     from lifecycle.bootstrap import House
+    from lifecycle.cli.commands import Commands
     from lifecycle.cli.output import Output
 
 
-def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
     """Register the commands."""
-    verbs = commands.add_parser("sandbox", help="the local servers").add_subparsers(metavar="VERB", required=True)
+    verbs = commands.add_parser("sandbox").add_subparsers(metavar="VERB", required=True)
     for verb, text in (("up", "start what is not running"), ("down", "stop all"), ("status", "what runs where")):
         parser = verbs.add_parser(verb, parents=[shared], help=text)
         parser.set_defaults(run=_run, verb=verb)

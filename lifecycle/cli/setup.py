@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from lifecycle.domain.errors import ExitCode
+from lifecycle.cli.arguments import folder
+from lifecycle.domain.exit_codes import ExitCode
 
+TYPE_CHECKING = False  # importing `typing` for it would slow `--help` down
 if TYPE_CHECKING:
     from lifecycle.bootstrap import House
+    from lifecycle.cli.commands import Commands
     from lifecycle.cli.output import Output
 
 
-def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
     """Register the commands."""
-    init = commands.add_parser("init", parents=[shared], help="a working repository: modules, policies, an environment")
-    init.add_argument("folder", type=Path, nargs="?", default=Path(), metavar="DIR")
+    init = commands.add_parser("init", parents=[shared])
+    init.add_argument("folder", type=folder, nargs="?", default=".", metavar="DIR")
     init.set_defaults(run=_init, needs_env=False)
 
 

@@ -8,45 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import IntEnum
 from typing import ClassVar
 
-
-class ExitCode(IntEnum):
-    """Process exit codes; each has exactly one meaning."""
-
-    DONE = 0
-    INTERNAL = 1
-    CONFIGURATION = 2
-    CONNECT = 3
-    REMOTE = 4
-    REFUSED = 5
-    PENDING = 6
-    QUARANTINED = 7
-    INTERRUPTED = 130
-
-
-# When several hold at once, the first of this order is the one reported (design section 5).
-PRECEDENCE = (
-    ExitCode.INTERRUPTED,
-    ExitCode.QUARANTINED,
-    ExitCode.INTERNAL,
-    ExitCode.CONFIGURATION,
-    ExitCode.REFUSED,
-    ExitCode.REMOTE,
-    ExitCode.CONNECT,
-    ExitCode.PENDING,
-    ExitCode.DONE,
-)
-
-
-def most_urgent(codes: list[ExitCode]) -> ExitCode:
-    """Reduce several outcomes to the one exit code that wins.
-
-    Args:
-        codes: outcomes of one run; an empty list means nothing went wrong.
-    """
-    return next((code for code in PRECEDENCE if code in codes), ExitCode.DONE)
+from lifecycle.domain.exit_codes import ExitCode as ExitCode  # noqa: PLC0414 - exported from here too
+from lifecycle.domain.exit_codes import most_urgent as most_urgent  # noqa: PLC0414 - exported from here too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -140,7 +105,7 @@ class RemoteServiceError(LifecycleError):
 
 
 class AmbiguousEffectError(RemoteServiceError):
-    """A call may or may not have landed: time-out, reset or 5xx after sending. Resolve by reading, never by guessing."""
+    """A call may or may not have landed: time-out, reset or 5xx after sending. Resolve it by reading."""
 
 
 class NotFoundError(RemoteServiceError):
