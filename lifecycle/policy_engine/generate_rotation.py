@@ -36,7 +36,7 @@ def rotate(names: Names) -> Iterator[AwsStatement]:
     yield from statement("EndKeys", ["iam:DeleteAccessKey"], list(names.users()))
     yield from statement("RestartServices", ["ecs:DescribeServices", "ecs:UpdateService"], _services(names))
     yield from _encryption(names, ["kms:Decrypt", "kms:GenerateDataKey"])
-    yield from _journal(names, ["dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"])
+    yield from journal(names, ["dynamodb:PutItem"])
 
 
 def verify(names: Names) -> Iterator[AwsStatement]:
@@ -54,14 +54,14 @@ def audit(names: Names) -> Iterator[AwsStatement]:
     seen = ["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "secretsmanager:ListSecretVersionIds"]
     yield from statement("SeeSecrets", seen, secrets)
     yield from statement("ListKeys", ["iam:GetAccessKeyLastUsed", "iam:ListAccessKeys"], list(names.users()))
-    yield from _journal(names, [])
+    yield from journal(names, [])
 
 
 def report(names: Names) -> Iterator[AwsStatement]:
     """Ages of secrets and the journal; never a value."""
     secrets = [names.secret_arn(entry.store, name) for name, entry in names.credentials(SECRETS_MANAGER)]
     yield from statement("SeeSecrets", ["secretsmanager:DescribeSecret"], secrets)
-    yield from _journal(names, [])
+    yield from journal(names, [])
 
 
 def _own_values(names: Names) -> list[str]:
@@ -99,10 +99,12 @@ def _encryption(names: Names, actions: list[str]) -> Iterator[AwsStatement]:
         yield from statement("UseKeysByAlias", actions, [names.arn("kms", "key/*")], limits)
 
 
-def _journal(names: Names, writing: list[str]) -> Iterator[AwsStatement]:
-    journal = names.spec.journal
-    if journal is not None and journal.kind == "dynamodb":
+def journal(names: Names, writing: list[str]) -> Iterator[AwsStatement]:
+    """Read the DynamoDB journal, and with the given actions write it."""
+    chosen = names.spec.journal
+    if chosen is not None and chosen.kind == "dynamodb":
         actions = ["dynamodb:GetItem", "dynamodb:Query", *writing]
-        yield from statement(
-            "UseJournal", actions, [names.arn("dynamodb", f"table/{setting(journal.settings, 'table')}")]
-        )
+        table = names.arn("dynamodb", f"table/{setting(chosen.settings, 'table')}")
+        # Environments may share a table; partition keys begin with the environment's name.
+        own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{names.spec.environment}#*"]}}
+        yield from statement("UseJournal", actions, [table], own)

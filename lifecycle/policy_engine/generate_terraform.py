@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.policy_engine.generate_names import SECRETS_MANAGER, Names, setting
-from lifecycle.policy_engine.generate_rotation import AwsStatement, statement
+from lifecycle.policy_engine.generate_rotation import AwsStatement, journal, statement
 
 
 def plan(names: Names) -> Iterator[AwsStatement]:
@@ -33,6 +33,7 @@ def plan(names: Names) -> Iterator[AwsStatement]:
     yield from _agents(names, writing=False)
     yield from _network(names, writing=False)
     yield from statement("SeeWhatHasNoName", _only_star(names), ["*"], _region(names))
+    yield from journal(names, [])  # a removed entry is refused while the journal shows live values
 
 
 def apply(names: Names) -> Iterator[AwsStatement]:

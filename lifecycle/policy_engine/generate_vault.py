@@ -25,6 +25,7 @@ def rotate(names: Names, store: str) -> Iterator[str]:
         yield _stanza(names, store, "metadata", f"{name}.pending/+", "delete", why="its removal, with its history")
     for value in names.own_values(store):
         yield _stanza(names, store, "data", value, "create", "read", "update", why="a value of the tool itself")
+    yield from _journal(names, store, writes=True)
 
 
 def verify(names: Names, store: str) -> Iterator[str]:
@@ -43,11 +44,26 @@ def audit(names: Names, store: str) -> Iterator[str]:
     for name, entry in names.credentials(VAULT):
         if entry.store == store:
             yield _stanza(names, store, "metadata", name, "read", why=f"versions and ages of {name}")
+    yield from _journal(names, store, writes=False)
 
 
 def report(names: Names, store: str) -> Iterator[str]:
     """As audit: ages, never a value."""
     yield from audit(names, store)
+
+
+def _journal(names: Names, store: str, *, writes: bool) -> Iterator[str]:
+    """The journal, where it lies in this store: heads are replaced by check-and-set, records only ever added."""
+    journal = names.spec.journal
+    if journal is None or journal.kind != VAULT or setting(journal.settings, "store", "default") != store:
+        return
+    mount = setting(names.spec.secret_stores[store].settings, "mount", "kv").strip("/")
+    path = setting(journal.settings, "path").strip("/")
+    heads, records = (["create", "update"], ["create"]) if writes else ([], [])
+    yield _path(f"{mount}/data/{path}/heads/+", "read", *heads, why="journal: lease and newest record of a credential")
+    yield _path(f"{mount}/metadata/{path}/heads", "list", why="journal: which credentials it knows")
+    yield _path(f"{mount}/data/{path}/records/+/+", "read", *records, why="journal: one record, never overwritten")
+    yield _path(f"{mount}/metadata/{path}/records/+", "list", why="journal: the records of a credential")
 
 
 def _listing(names: Names, store: str) -> Iterator[str]:

@@ -45,7 +45,7 @@ from tests.unit.policy_engine.generated_spec import ACCOUNT, reference_spec
 _OPERATION = OperationId("op-1")
 _CANDIDATE = CandidateId("candidate-1")
 _VALUE = secret_value({"id": "a", "token": "b"})
-# The emulator's Secrets Manager encrypts with nothing, and no adapter writes a DynamoDB journal yet.
+# The emulator encrypts secrets with nothing; the journal has a test of its own (test_journal_rights, contract suite).
 _NOT_RUN = {"UseKeysByAlias", "UseJournal"}
 Steps = Mapping[str, Callable[[], object]]
 
