@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lifecycle.operations.resume_rotations import RotationRun
     from lifecycle.operations.rotation_context import RotationOutcome
     from lifecycle.operations.rotation_status import RotationStatus
+    from lifecycle.operations.select_connectors import Selection
 
 Live = Callable[[str], AbstractContextManager[Callable[[str], None]]]
 
@@ -133,6 +134,11 @@ class House:
     def stale_generated(self) -> list[str]:
         """Generated files that are not what the spec gives."""
         return self.infrastructure.stale()
+
+    def update_lock(self) -> None:
+        """Write the provider lock file anew, for every declared platform."""
+        self.infrastructure.write_root()
+        self.infrastructure.runner.init(update_lock=True)
 
     def plan(self, folder: Path | None) -> ReviewedPlan:
         """Plan into a reviewed-plan folder and judge it."""
@@ -264,10 +270,10 @@ class House:
 
         return owners(self._around, self.rotation, leaked)
 
-    def verify(self, names: tuple[str, ...]) -> Checks:
-        """Check the named connectors, or all."""
+    def verify(self, selection: Selection) -> Checks:
+        """Check the connectors of a selection."""
         with self._live("verify") as update:
-            return self.rotation.verification.check(names, update)
+            return self.rotation.verification.check(selection, update)
 
     @contextmanager
     def _showing(self, name: str) -> Iterator[None]:

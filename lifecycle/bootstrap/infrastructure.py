@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 PROVIDER_VERSION = "5.100.0"
 LOCK_FILE = ".terraform.lock.hcl"
+_ORPHAN_GRACE = timedelta(minutes=1)
 _MIRROR_ROOTS = ("/usr/local/share/terraform", "/usr/share/terraform", "/usr/local", "/opt")
 
 
@@ -62,8 +64,12 @@ class Infrastructure:
 
     @cached_property
     def runner(self) -> TerraformCli:
-        """Terraform or OpenTofu in the generated root."""
+        """Terraform or OpenTofu in the generated root. Made under the environment's lock only.
+
+        What an orchestrator that was killed left running is ended first: under the lock, nobody else can own it.
+        """
         from lifecycle.bootstrap.terraform_place import find_binary, terraform_environment
+        from lifecycle.terraform_cli.backends import backend_identity
         from lifecycle.terraform_cli.lock_holders import lock_object_key, stored_lock
         from lifecycle.terraform_cli.run_records import RunRecords
         from lifecycle.terraform_cli.runner import TerraformCli
@@ -79,11 +85,15 @@ class Infrastructure:
             mirror=self.mirror,
             platforms=spec.terraform.platforms,
             parallelism=spec.terraform.parallelism,
+            state=backend_identity(spec.backend),
         )
         key = lock_object_key(spec.backend)
+        records = RunRecords(around.paths.state / "runs")
+        for ended in records.end_orphans(grace=_ORPHAN_GRACE):
+            around.note(f"ended Terraform {ended.command} (process {ended.pid}), which a killed run left behind")
         return TerraformCli(
             place,
-            records=RunRecords(around.paths.state / "runs"),
+            records=records,
             clock=utc_now,
             new_id=new_id,
             observer=self.progress.hear,

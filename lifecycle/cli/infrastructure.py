@@ -20,6 +20,7 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
     plan = commands.add_parser("plan", parents=[shared])
     plan.add_argument("--out", type=folder, metavar="DIR", help="where the reviewed-plan folder goes")
     plan.add_argument("--check-generated", action="store_true", help="fail when the committed root is stale; no plan")
+    plan.add_argument("--update-lock", action="store_true", help="write the provider lock file anew first")
     plan.add_argument("--detailed-exitcode", action="store_true", help="6 when there are changes")
     plan.set_defaults(run=_plan)
     apply = commands.add_parser("apply", parents=[shared])
@@ -43,6 +44,8 @@ def _plan(args: argparse.Namespace, house: House, out: Output) -> int:
         return ExitCode.REFUSED if stale else ExitCode.DONE
     with house.exclusive():
         house.start()
+        if args.update_lock:
+            house.update_lock()
         reviewed = house.plan(args.out)
     out.result(reviewed.document(), reviewed.lines())
     if not reviewed.verdict.passed:
@@ -91,7 +94,8 @@ def _destroy(args: argparse.Namespace, house: House, out: Output) -> int:
 
 
 def _unlock(args: argparse.Namespace, house: House, out: Output) -> int:
-    house.start()
-    released = house.unlock(args.lock_id)
+    with house.exclusive():
+        house.start()
+        released = house.unlock(args.lock_id)
     out.result({"released": released}, [f"released lock {released}" if released else "no lock is held"])
     return ExitCode.DONE
