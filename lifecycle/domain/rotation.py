@@ -115,6 +115,8 @@ class RotationRecord(Frozen):
         retired: credentials to be revoked and not yet confirmed gone.
         condemned: ids that must never be staged, verified or promoted again. One-way.
         made: ids of every value this credential ever sent to its target.
+        not_before: back-off after a failure of the surroundings or an attempt without a result.
+        hold_until: end of the minimum of grace, or of the quiet time after switching off; no failure shortens it.
         live_since: when the value that is current when idle became current.
         failures: operations in a row that did not end in `done`.
         interrupted: QUARANTINED: the state to which a release returns.
@@ -154,6 +156,7 @@ class RotationRecord(Frozen):
     consumers: tuple[ConsumerProgress, ...] = ()
     promoted_at: AwareDatetime | None = None
     not_before: AwareDatetime | None = None
+    hold_until: AwareDatetime | None = None
     ceiling_at: AwareDatetime | None = None
     live_since: AwareDatetime | None = None
     failures: int = 0

@@ -126,7 +126,7 @@ def _change(record: RotationRecord, event: on.Event, at: datetime) -> dict[str, 
         case on.Sealed():
             return _ending(record, soft_off=event.soft_off) | {"expected": event.revision}
         case on.Disabled():
-            return {"state": State.REVOKING, "not_before": at + event.quiet}
+            return {"state": State.REVOKING, "hold_until": at + event.quiet}
         case on.Revoked():
             return _revoked(record, event)
         case on.Restored():
@@ -174,6 +174,7 @@ def _cleared(record: RotationRecord, at: datetime) -> dict[str, Any]:
         "consumers": (),
         "promoted_at": None,
         "ceiling_at": None,
+        "hold_until": None,
         "interrupted": None,
     }
 
@@ -256,7 +257,7 @@ def _propagated(record: RotationRecord, event: on.AllAcknowledged, at: datetime)
         return {"state": State.CLOSED, "ceiling_at": None}
     if record.old is None or record.credential_class in (CredentialClass.C, CredentialClass.D, CredentialClass.E):
         return _closed(record, Outcome.DONE, "")
-    return {"state": State.GRACE, "not_before": at + event.minimum, "ceiling_at": at + event.minimum + event.ceiling}
+    return {"state": State.GRACE, "hold_until": at + event.minimum, "ceiling_at": at + event.minimum + event.ceiling}
 
 
 def _ending(record: RotationRecord, *, soft_off: bool) -> dict[str, Any]:

@@ -106,10 +106,11 @@ def foreign_slots(
 
 
 def spare_slot(listing: CompleteListing, current: CredentialId | None, traits: Traits) -> str:
-    """A: the first slot that does not hold the current key."""
+    """A: the first empty slot, else the first that does not hold the current key."""
     names = traits.slot_names or tuple(str(number) for number in range(1, max(traits.slots, 2) + 1))
-    held = listing.find(current) if current else None
-    return next(name for name in names if held is None or name != held.slot)
+    held = {item.slot: item.id for item in listing.credentials}
+    empty = [name for name in names if name not in held]
+    return empty[0] if empty else next(name for name in names if held[name] != current)
 
 
 def describe(item: ProviderCredential, used: object = NotReported.UNKNOWN) -> str:

@@ -22,8 +22,8 @@ def grace(session: Session) -> on.Event | Waiting:
     if failed is not None:
         return sent_back(session, failed)
     record, now = session.record, session.context.clock()
-    if record.not_before is not None and now < record.not_before:
-        return Waiting(until=record.not_before, why="the minimum of grace is running")
+    if record.hold_until is not None and now < record.hold_until:
+        return Waiting(until=record.hold_until, why="the minimum of grace is running")
     used = _still_used(session, now)
     if used:
         if record.ceiling_at is not None and now >= record.ceiling_at:
@@ -110,7 +110,7 @@ def disable(session: Session) -> on.Event:
     return on.Disabled(quiet=context.policy.quiet)
 
 
-def revoke(session: Session) -> on.Event:
+def revoke(session: Session) -> on.Event | Waiting:
     """REVOKING: delete one retired credential; only the provider's own list says that it is gone."""
     context, record = session.context, session.record
     failed = complaint(session) if session.traits.soft_off and record.promoted else None
@@ -119,6 +119,8 @@ def revoke(session: Session) -> on.Event:
             reason=f"{failed.consumer} complains after the old credential was switched off: {failed.reason}",
             remedy=f"switch {', '.join(record.retired)} on again at the provider, then `lifecycle rotate abandon`",
         )
+    if record.hold_until is not None and context.clock() < record.hold_until:
+        return Waiting(until=record.hold_until, why="the retired credential is switched off and watched")
     doomed = record.retired[0]
     current = session.current() if record.promoted else None
     if current is not None and current.id == doomed:  # sealed, but a client may have written the value itself again

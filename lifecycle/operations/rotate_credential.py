@@ -95,7 +95,7 @@ def advance(session: Session) -> Waiting | None:
     """Do the work of one state and record what came of it. None = call again; the record tells when it has ended."""
     record = session.record
     now = session.context.clock()
-    if record.not_before is not None and now < record.not_before and record.state is not State.GRACE:
+    if record.not_before is not None and now < record.not_before:
         return Waiting(until=record.not_before, why=record.reason or "it is too early")
     answer = step(session)
     if isinstance(answer, Waiting):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -288,6 +289,26 @@ def woken_process_does_not_set_an_old_value(driver: Driver) -> list[str]:
     return _finish(house, driver)
 
 
+def failures_do_not_shorten_grace(driver: Driver) -> list[str]:
+    """B: a consumer cannot be asked once during grace; the back-off is shorter than the minimum that is left."""
+    house = SCENARIOS["B"].build(driver.removed)
+    context = house.context("p1")
+    quick = dataclasses.replace(context, limits=dataclasses.replace(context.limits, poll=timedelta(seconds=5)))
+    rules = Rules()
+
+    def unreachable() -> None:
+        if house.record is not None and house.record.state is State.PROPAGATING:
+            rules.always["p1", "destination.acknowledged"] = Fault.REFUSED
+
+    rules.pauses_after = {("p1", "journal.append", number): unreachable for number in (8, 9)}
+    house.world.conductor = rules
+    for _ in range(30):
+        survive(driver.rotate, quick, wait=True)
+        if house.record is not None and house.record.faults:
+            rules.always.clear()
+    return _finish(house, driver)
+
+
 SITUATIONS: dict[str, Situation] = {
     work.__name__: work
     for work in (
@@ -310,5 +331,6 @@ SITUATIONS: dict[str, Situation] = {
         journal_refuses_a_lower_fence,
         woken_process_does_not_present_an_old_token,
         woken_process_does_not_set_an_old_value,
+        failures_do_not_shorten_grace,
     )
 }

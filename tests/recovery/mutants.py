@@ -391,8 +391,20 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "no-minimum": Mutant(
         rule="the old one lives for the minimum of grace",
-        edits=_edit("end_previous", "if record.not_before is not None and now < record.not_before:", "if now is None:"),
+        edits=_edit("end_previous", "record.hold_until is not None and now < record.hold_until", "False")
+        + _edit("end_previous", "record.hold_until is not None and context.clock() < record.hold_until", "False"),
         shows=("B",),
+    ),
+    "back-off-replaces-minimum": Mutant(
+        rule="a failure during grace does not shorten the minimum",
+        edits=(
+            Edit(
+                module="domain.rotation_machine",
+                old='return {"faults": record.faults + 1, ',
+                new='return {"hold_until": event.not_before, "faults": record.faults + 1, ',
+            ),
+        ),
+        shows=(_name(directed.failures_do_not_shorten_grace),),
     ),
     "last-use-ignored": Mutant(
         rule="what is still used is not revoked",

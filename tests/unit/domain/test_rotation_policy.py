@@ -153,7 +153,9 @@ def test_the_spare_slot_is_the_one_that_does_not_hold_current() -> None:
     traits = Traits(credential_class=CredentialClass.A, slots=2, slot_names=("RSA_PUBLIC_KEY", "RSA_PUBLIC_KEY_2"))
     found = listing(item("old", slot="RSA_PUBLIC_KEY"))
     assert spare_slot(found, CredentialId("old"), traits) == "RSA_PUBLIC_KEY_2"
-    assert spare_slot(found, None, traits) == "RSA_PUBLIC_KEY"
+    assert spare_slot(found, None, traits) == "RSA_PUBLIC_KEY_2"
+    both = listing(item("old", slot="RSA_PUBLIC_KEY"), item("mine", slot="RSA_PUBLIC_KEY_2"))
+    assert spare_slot(both, CredentialId("old"), traits) == "RSA_PUBLIC_KEY_2"
     assert spare_slot(listing(), None, Traits(credential_class=CredentialClass.A)) == "1"
 
 
