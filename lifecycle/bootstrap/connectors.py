@@ -40,6 +40,7 @@ class Verifiers:
             "aws_secrets_manager": self._secrets_manager,
             "datarobot": self._datarobot,
             "oauth_token": self._oauth_token,
+            "postgres": self._postgres,
             "s3": self._s3,
             "vault": self._vault,
             "web_proxy": self._web_proxy,
@@ -56,7 +57,9 @@ class Verifiers:
         from lifecycle.connectors.aws_identity import AwsIdentitySettings
         from lifecycle.connectors.datarobot import DataRobotSettings
         from lifecycle.connectors.oauth_token import OAuthTokenSettings
+        from lifecycle.connectors.postgres import PostgresSettings
 
+        own = credential.settings
         settings: Any
         match credential.kind:
             case "aws_iam_access_key":
@@ -65,6 +68,9 @@ class Verifiers:
                 kind, settings = "datarobot", DataRobotSettings(datarobot=credential.settings.datarobot)
             case "oauth_client_secret":
                 kind, settings = "oauth_token", OAuthTokenSettings()
+            case "postgres_role_password":
+                kind = "postgres"
+                settings = PostgresSettings(host=own.host, port=own.port, database=own.database, ca_file=own.ca_file)
             case other:
                 raise ConfigurationError(
                     f"credentials.{credential.name}: nothing shows that a fresh value of kind {other} works",
@@ -102,6 +108,11 @@ class Verifiers:
         return OAuthTokenVerifier(
             self._around.resolve(own.issuer), clock=utc_now, method=own.token_endpoint_auth_method
         )
+
+    def _postgres(self, _settings: Any, _credential: Credential | None) -> ConnectorVerifier:
+        from lifecycle.connectors.postgres import PostgresVerifier
+
+        return PostgresVerifier(clock=utc_now)
 
     def _secrets_manager(self, settings: Any, _credential: Credential | None) -> ConnectorVerifier:
         from lifecycle.connectors.aws_secrets_manager import SecretsManagerVerifier

@@ -10,20 +10,28 @@ from lifecycle.bootstrap.stores import KeptValue, Stores
 from lifecycle.bootstrap.surroundings import SANDBOX, Surroundings, utc_now
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.naming import cloud_name
-from lifecycle.domain.secret import SecretRef, secret_value
+from lifecycle.domain.secret import SecretRef, VersionStage, secret_value
 from lifecycle.domain.spec import Credential
 
 if TYPE_CHECKING:
     from lifecycle.clients.datarobot import DataRobotClient
     from lifecycle.domain.ports import MintingIssuer, SettingIssuer
+    from lifecycle.operations.rotation_context import AdminReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundIssuer:
-    """An issuer and the principal whose credential is rotated."""
+    """An issuer and the principal whose credential is rotated.
+
+    Attributes:
+        issuer: makes, lists and revokes.
+        principal: whose credential it is at the provider.
+        admin: reads the login that authorises changes; None = the credential changes itself, or is not asked.
+    """
 
     issuer: MintingIssuer | SettingIssuer
     principal: str
+    admin: AdminReader | None = None
 
 
 class Issuers:
@@ -41,6 +49,7 @@ class Issuers:
             "aws_iam_access_key": self._access_key,
             "datarobot_api_key": self._api_key,
             "oauth_client_secret": self._client_secret,
+            "postgres_role_password": self._role_password,
         }
 
     def of(self, credential: Credential) -> BoundIssuer:
@@ -90,6 +99,33 @@ class Issuers:
             registration_client_uri=settings.registration_client_uri,
         )
         return BoundIssuer(issuer=issuer, principal=settings.client_id)
+
+    def _role_password(self, credential: Credential) -> BoundIssuer:
+        from lifecycle.clients.postgres import PostgresTarget
+        from lifecycle.issuers.postgres_role_password import PostgresRolePasswordIssuer
+
+        own, admin = credential.settings, self._admin(credential)
+        issuer = PostgresRolePasswordIssuer(
+            PostgresTarget(host=own.host, port=own.port, database=own.database, ca_file=own.ca_file),
+            own.roles or (own.role,),
+            owner=own.owner or "",
+            admin=admin,
+            self_admin=self._administers(credential),
+        )
+        return BoundIssuer(issuer=issuer, principal=own.owner or own.role, admin=admin)
+
+    def _admin(self, credential: Credential) -> AdminReader | None:
+        """Reads the current value of the credential that `admin:` names."""
+        if not credential.settings.admin:
+            return None
+        admin = self._around.spec.credentials[credential.settings.admin]
+        ref = SecretRef(store=admin.store, path=admin.name)
+        return lambda: self._stores.named(admin.store).read(ref, VersionStage.CURRENT).value
+
+    def _administers(self, credential: Credential) -> bool:
+        """Whether other credentials are changed with this one (class F: it comes last)."""
+        others = self._around.spec.credentials.values()
+        return any(getattr(other.settings, "admin", None) == credential.name for other in others)
 
     def _registration(self, credential: Credential) -> KeptValue:
         """Where the registration access token is kept; the sandbox's first one is put there."""

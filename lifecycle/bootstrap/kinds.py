@@ -11,10 +11,15 @@ from lifecycle.domain.kinds import KindRegistry
 def registry() -> KindRegistry:
     """All kinds, gathered once."""
     from lifecycle.connectors import aws_secrets_manager as secrets_manager_check
-    from lifecycle.connectors import datarobot, oauth_token, s3, web_proxy
+    from lifecycle.connectors import datarobot, oauth_token, postgres, s3, web_proxy
     from lifecycle.connectors import vault as vault_check
     from lifecycle.destinations import ecs_service, file
-    from lifecycle.issuers import aws_iam_access_key, datarobot_api_key, oauth_client_secret
+    from lifecycle.issuers import (
+        aws_iam_access_key,
+        datarobot_api_key,
+        oauth_client_secret,
+        postgres_role_password,
+    )
     from lifecycle.journals import dynamodb, sqlite
     from lifecycle.journals import vault_kv as vault_journal
     from lifecycle.renderers import TARGETS
@@ -35,6 +40,8 @@ def registry() -> KindRegistry:
             file.KIND,
             oauth_client_secret.KIND,
             oauth_token.KIND,
+            postgres.KIND,
+            postgres_role_password.KIND,
             s3.KIND,
             secrets_manager_check.KIND,
             sqlite.KIND,

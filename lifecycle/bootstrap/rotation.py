@@ -140,6 +140,7 @@ class Rotation:
             consumers=self._destinations.of(credential),
             policy=RotationPolicy(period=credential.rotation_period, minimum=grace.minimum, ceiling=grace.ceiling),
             limits=_SANDBOX_LIMITS if around.sandbox else Limits(),
+            admin=bound.admin,
             observe=self._observe,
         )
 

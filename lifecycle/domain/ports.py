@@ -147,8 +147,8 @@ class MintingIssuer(CredentialInventory, Protocol):
 class SettingIssuer(CredentialInventory, Protocol):
     """A, C: we make the value and the target accepts it."""
 
-    def generate(self) -> SecretValue:
-        """A fresh value that satisfies the target's rules. No outside call."""
+    def generate(self, slot: str) -> SecretValue:
+        """A fresh value for `slot` (empty where there is one) that satisfies the target's rules. No outside call."""
         ...
 
     def set(

@@ -54,7 +54,7 @@ def _stage_own(session: Session, revision: VersionId) -> on.Event:
             found = session.read(item.version)
             if found is not None:
                 return on.StagedValue(candidate=item.candidate, new=session.mark(found.value), revision=revision)
-        value = session.setting.generate()
+        value = session.setting.generate(session.record.slot)
         if stage(session, next_candidate(session), value):
             return on.StagedValue(candidate=next_candidate(session), new=session.mark(value), revision=revision)
         session.fresh = False

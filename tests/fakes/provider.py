@@ -115,7 +115,7 @@ class MintingProvider(Provider):
 class SlotProvider(Provider):
     """A: two slots that we fill; a slot is written only if it holds what the caller expects."""
 
-    def generate(self) -> SecretValue:
+    def generate(self, slot: str) -> SecretValue:
         return value_of(f"key{self.world.next()}")
 
     def set(
@@ -147,7 +147,7 @@ class SingleProvider(Provider):
     accepted: SecretValue | None = None
     changed: datetime | None = None
 
-    def generate(self) -> SecretValue:
+    def generate(self, slot: str) -> SecretValue:
         return value_of(f"pw{self.world.next()}")
 
     def identify(self, value: SecretValue) -> CredentialId:
@@ -298,10 +298,10 @@ class ProviderPort(Port):
             raise TypeError("this provider does not mint")
         return self.call("issuer.read_back", lambda: provider.read_back(principal), write=False)
 
-    def generate(self) -> SecretValue:
+    def generate(self, slot: str) -> SecretValue:
         if not isinstance(self.provider, SlotProvider | SingleProvider):
             raise TypeError("this provider makes the value itself")
-        return self.provider.generate()
+        return self.provider.generate(slot)
 
     def set(
         self,

@@ -1,0 +1,209 @@
+"""PostgreSQL logins over verified TLS, with a deadline that really ends them.
+
+libpq counts its connect time-out in whole seconds and none for answers, so the asynchronous client runs under one
+deadline. `require_auth` keeps a password from ever being sent in clear, whatever a server asks for: SCRAM only.
+
+Sources: libpq connection parameters (sslmode, require_auth); PostgreSQL appendix A (SQLSTATE).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lifecycle.clients.transport import transport_reason
+from lifecycle.domain.errors import ConfigurationError
+from lifecycle.domain.secret import SecretText
+from lifecycle.domain.verification import Reason
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+
+T = TypeVar("T")
+
+# A failed login brings no SQLSTATE, only a text; the first that matches counts (facts: vendor codes, PostgreSQL).
+_LOGIN_TEXTS: tuple[tuple[str, Reason], ...] = (
+    (r"password authentication failed", Reason.WRONG_VALUE),
+    (r"no pg_hba\.conf entry|pg_hba\.conf rejects", Reason.NETWORK_POLICY),
+    (r"requires a valid client certificate", Reason.NOT_CONFIGURED),
+    (r"role .* is not permitted to log in", Reason.LOCKED),
+    (r"role .* does not exist", Reason.WRONG_TENANT),
+    (r"database .* does not exist", Reason.NOT_CONFIGURED),
+    (r"permission denied for database|does not have CONNECT privilege", Reason.NO_PERMISSION),
+    (r"too many (clients|connections)|remaining connection slots", Reason.THROTTLED),
+    (r"starting up|shutting down|terminating connection", Reason.SERVICE_FAULT),
+    (r"authentication method requirement|SCRAM authentication requires", Reason.VERSION_NOT_SUPPORTED),
+    (r"server does not support SSL", Reason.VERSION_NOT_SUPPORTED),
+    (r"certificate has expired", Reason.TLS_EXPIRED),
+    (r"does not match host name", Reason.TLS_NAME_MISMATCH),
+    (r"certificate verify failed", Reason.TLS_UNKNOWN_ISSUER),
+    (r"connection refused", Reason.CONNECTION_REFUSED),
+    (r"could not translate host name|name or service not known|failed to resolve", Reason.NAME_NOT_RESOLVED),
+    (r"timeout expired", Reason.TIMEOUT_CONNECT),
+)
+_STATES = {
+    "28P01": Reason.WRONG_VALUE,
+    "28000": Reason.NETWORK_POLICY,
+    "3D000": Reason.NOT_CONFIGURED,
+    "42501": Reason.NO_PERMISSION,
+    "42P01": Reason.NOT_CONFIGURED,
+    "42601": Reason.NOT_CONFIGURED,
+    "3F000": Reason.NOT_CONFIGURED,
+    "53300": Reason.THROTTLED,
+    "57P01": Reason.SERVICE_FAULT,
+    "57P02": Reason.SERVICE_FAULT,
+    "57P03": Reason.SERVICE_FAULT,
+    "57014": Reason.TIMEOUT_READ,
+    "08P01": Reason.VERSION_NOT_SUPPORTED,
+    "0A000": Reason.VERSION_NOT_SUPPORTED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresTarget:
+    """Where a database is.
+
+    Attributes:
+        host: its name, as its certificate has it.
+        port: its port.
+        database: which database to connect to.
+        ca_file: trust only this authority; empty = the system's.
+    """
+
+    host: str
+    port: int = 5432
+    database: str = "postgres"
+    ca_file: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}/{self.database}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresLogin:
+    """Who logs in."""
+
+    username: str
+    password: SecretText = field(repr=False)
+
+
+class PostgresFailedError(Exception):
+    """What a session failed with; caught inside clients, issuers and connectors only. Holds no text of the server.
+
+    Args:
+        reason: why.
+        code: SQLSTATE, or the class of the exception.
+        connected: whether the login had succeeded, so that a change may have landed.
+    """
+
+    def __init__(self, reason: Reason, code: str, *, connected: bool) -> None:
+        super().__init__(f"{reason} ({code})")
+        self.reason, self.code, self.connected = reason, code, connected
+
+
+def run_session(
+    target: PostgresTarget,
+    login: PostgresLogin,
+    work: Callable[[AsyncConnection[Any]], Awaitable[T]],
+    *,
+    timeout: timedelta,
+) -> T:
+    """Log in, do some work, log out.
+
+    Args:
+        target: where.
+        login: who.
+        work: what to do with the connection, which commits each statement unless a transaction is opened.
+        timeout: upper bound of all of it.
+
+    Raises:
+        PostgresFailedError: it did not go well.
+        ConfigurationError: psycopg is not installed.
+    """
+    _require_driver()
+    state = {"connected": False}
+    try:
+        return asyncio.run(asyncio.wait_for(_session(target, login, work, state), timeout.total_seconds()))
+    except TimeoutError:
+        reason = Reason.TIMEOUT_READ if state["connected"] else Reason.TIMEOUT_CONNECT
+        failed = PostgresFailedError(reason, "deadline", connected=state["connected"])
+    except Exception as error:
+        if not _is_ours(error):
+            raise
+        failed = _failed(error, connected=state["connected"])
+    raise failed from None  # the text of the driver may hold the statement
+
+
+async def _session(
+    target: PostgresTarget,
+    login: PostgresLogin,
+    work: Callable[[AsyncConnection[Any]], Awaitable[T]],
+    state: dict[str, bool],
+) -> T:
+    from psycopg import AsyncConnection
+
+    async with await AsyncConnection.connect(
+        host=target.host,
+        port=target.port,
+        dbname=target.database,
+        user=login.username,
+        password=login.password.get_secret_value(),
+        sslmode="verify-full",
+        sslrootcert=target.ca_file or ssl.get_default_verify_paths().cafile or "system",
+        sslcert="",
+        gssencmode="disable",
+        require_auth="scram-sha-256",
+        application_name="lifecycle",
+        autocommit=True,
+    ) as connection:
+        state["connected"] = True
+        return await work(connection)
+
+
+def _require_driver() -> None:
+    try:
+        import psycopg  # noqa: F401 - only whether it is there
+    except ImportError:
+        raise ConfigurationError(
+            "PostgreSQL needs the psycopg driver, which is not installed", remedy="pip install 'lifecycle[postgres]'"
+        ) from None
+
+
+def _is_ours(error: Exception) -> bool:
+    from psycopg import Error
+
+    return isinstance(error, Error | OSError)
+
+
+def _failed(error: Exception, *, connected: bool) -> PostgresFailedError:
+    code = getattr(error, "sqlstate", None) or ""
+    reason = reason_of(code, str(error), connected=connected)
+    if reason is Reason.AMBIGUOUS:
+        reason = transport_reason(error)
+    return PostgresFailedError(reason, code or type(error).__name__, connected=connected)
+
+
+def reason_of(code: str, text: str, *, connected: bool) -> Reason:
+    """What a SQLSTATE, or without one the text of a failed login, says.
+
+    Args:
+        code: SQLSTATE; empty when there is none.
+        text: of the exception; never shown to anybody.
+        connected: whether the login had succeeded.
+    """
+    if not connected:
+        for pattern, reason in _LOGIN_TEXTS:
+            if re.search(pattern, text, re.IGNORECASE):
+                return reason
+    return _STATES.get(code, Reason.AMBIGUOUS)
+
+
+async def scram_verifier(connection: AsyncConnection[Any], login: PostgresLogin) -> str:
+    """What ALTER ROLE is given in place of a password, which thus reaches neither the server nor its log."""
+    password = login.password.get_secret_value().encode()
+    return connection.pgconn.encrypt_password(password, login.username.encode(), b"scram-sha-256").decode()
