@@ -6,9 +6,12 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from lifecycle.domain.errors import ConfigurationError, LifecycleError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Update = Callable[[str], None]
 
@@ -38,6 +41,7 @@ class Output:
         self.color = color
         self._stdout = stdout or sys.stdout
         self._stderr = stderr or sys.stderr
+        self._console: Console | None = None
 
     @property
     def interactive(self) -> bool:
@@ -61,24 +65,37 @@ class Output:
         if self.quiet:
             return
         label = f"\x1b[1m{name:<9}\x1b[0m" if self.color else f"{name:<9}"
-        print(f"{label} {text}", file=self._stderr, flush=True)
+        self._say(f"{label} {text}")
 
     def note(self, text: str) -> None:
         """A line that belongs to the step above it."""
         if not self.quiet:
-            print(f"{'':<9} {text}", file=self._stderr, flush=True)
+            self._say(f"{'':<9} {text}")
+
+    def _say(self, line: str) -> None:
+        """A whole line, above the one that changes in place when there is one."""
+        if self._console is None:
+            print(line, file=self._stderr, flush=True)
+            return
+        from rich.text import Text
+
+        self._console.print(Text.from_ansi(line), soft_wrap=True)
 
     @contextmanager
     def live(self, name: str) -> Iterator[Update]:
         """A line that changes in place while something runs; nothing when standard error is not a terminal."""
-        if self.quiet or not self._stderr.isatty() or not self.color:
+        if self.quiet or not self._stderr.isatty() or not self.color or self._console is not None:
             yield lambda _text: None
             return
         from rich.console import Console
 
         console = Console(file=self._stderr, highlight=False, markup=False)
-        with console.status(f"{name:<9}") as status:
-            yield lambda text: status.update(f"{name:<9} {text}"[: max(20, console.width - 4)])
+        self._console = console
+        try:
+            with console.status(f"{name:<9}") as status:
+                yield lambda text: status.update(f"{name:<9} {text}"[: max(20, console.width - 4)])
+        finally:
+            self._console = None
 
     def ask(self, question: str) -> bool:
         """Ask a yes on the terminal. Callers check `interactive` first: without a terminal nothing asks."""
