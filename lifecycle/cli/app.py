@@ -6,8 +6,8 @@ import argparse
 import sys
 
 from lifecycle import __version__
-from lifecycle.cli.arguments import Parser
-from lifecycle.cli.commands import add_families
+from lifecycle.cli.arguments import Parser, shared_options
+from lifecycle.cli.commands import add_families, parser_or_name
 
 TYPE_CHECKING = False  # importing `typing` for it would slow `--help` down
 if TYPE_CHECKING:
@@ -28,11 +28,7 @@ def build_parser(argv: Sequence[str] | None = None) -> Parser:
     Args:
         argv: what will be parsed: only commands among these words get their options. None = all do.
     """
-    shared = Parser(add_help=False)
-    shared.add_argument("--env", default=argparse.SUPPRESS, metavar="NAME", help="environment (or LIFECYCLE_ENV)")
-    shared.add_argument("--root", default=argparse.SUPPRESS, metavar="DIR", help="repository (default: this folder)")
-    shared.add_argument("--output", choices=("text", "json"), default=argparse.SUPPRESS, help="form of the result")
-    shared.add_argument("--quiet", action="store_true", default=argparse.SUPPRESS, help="no progress")
+    shared = shared_options()
     parser = Parser(
         prog="lifecycle",
         description="Infrastructure and secrets lifecycle around DataRobot: declare, apply, rotate, verify, prove.",
@@ -40,7 +36,8 @@ def build_parser(argv: Sequence[str] | None = None) -> Parser:
         parents=[shared],
     )
     parser.add_argument("--version", action="version", version=f"lifecycle {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    making: Any = parser_or_name  # a function will do, as argparse only calls it; its stubs ask for a class
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=making)
     add_families(commands, shared, argv)
     return parser
 

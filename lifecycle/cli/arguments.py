@@ -27,6 +27,21 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**{"formatter_class": _Formatter, **given})
 
 
+def shared_options(*more_forms: str) -> Parser:
+    """The options that every command takes, as a parent of its parser.
+
+    Args:
+        more_forms: what `--output` takes beside text and JSON, for a command that has more.
+    """
+    shared = Parser(add_help=False)
+    forms = ("text", "json", *more_forms)
+    shared.add_argument("--env", default=argparse.SUPPRESS, metavar="NAME", help="environment (or LIFECYCLE_ENV)")
+    shared.add_argument("--root", default=argparse.SUPPRESS, metavar="DIR", help="repository (default: this folder)")
+    shared.add_argument("--output", choices=forms, default=argparse.SUPPRESS, help="form of the result")
+    shared.add_argument("--quiet", action="store_true", default=argparse.SUPPRESS, help="no progress")
+    return shared
+
+
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Asks for the terminal's width itself: argparse would import `shutil`, with three compressors, for it."""
 

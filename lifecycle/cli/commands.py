@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lifecycle.cli.arguments import Parser
+
 TYPE_CHECKING = False  # importing `typing` for it would slow `--help` down
 if TYPE_CHECKING:
     import argparse
@@ -10,7 +12,10 @@ if TYPE_CHECKING:
 
 # Family (a module beside this one) -> command -> what it is for; the order is that of `--help`.
 FAMILIES = {
-    "setup": {"init": "a working repository: modules, policies, an environment"},
+    "setup": {
+        "init": "a working repository: modules, policies, an environment",
+        "bootstrap": "state bucket, journal, keys and mounts that an environment needs",
+    },
     "documents": {
         "check": "spec and policy files, offline",
         "spec": "the resolved spec",
@@ -38,6 +43,15 @@ FAMILIES = {
     "audit": {"audit": "who did what"},
     "sandbox": {"sandbox": "the local servers"},
 }
+
+
+class Named:
+    """Stands for the parser of a command that is only listed, since making real ones takes a tenth of `--help`."""
+
+
+def parser_or_name(*, listed_only: bool = False, **given: Any) -> Parser | Named:
+    """The `parser_class` of the whole command line's sub-parsers."""
+    return Named() if listed_only else Parser(**given)
 
 
 class Commands:
@@ -76,7 +90,7 @@ def add_families(action: Any, shared: argparse.ArgumentParser, argv: Sequence[st
             _module(family).add(commands, shared)
         else:
             for name in texts:
-                commands.add_parser(name, add_help=False)
+                commands.add_parser(name, listed_only=True)
 
 
 def _module(family: str) -> Any:
