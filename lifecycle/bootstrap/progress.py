@@ -36,9 +36,11 @@ class TerraformProgress:
         from lifecycle.terraform_cli import events
 
         match event:
+            case events.ChangeStarted(address=address, action="read"):
+                self._update(f"reading {address}")
             case events.ChangeStarted(address=address, action=action):
                 self._update(f"{self._done + 1} of {self._planned}  {action} {address}")
-            case events.ChangeDone():
+            case events.ChangeDone(action=action) if action != "read":
                 self._done += 1
             case events.Refreshing(address=address, done=False):
                 self._update(f"reading {address}")
