@@ -7,9 +7,13 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from lifecycle.cli.app import run
+    try:
+        from lifecycle.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # before the command line could take it, or a second one
+        code = 130
+    sys.exit(code)
 
 
 if __name__ == "__main__":

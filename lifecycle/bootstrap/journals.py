@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lifecycle.bootstrap.stores import Stores
-from lifecycle.bootstrap.surroundings import Surroundings, utc_now
+from lifecycle.bootstrap.surroundings import Surroundings, owner_lives, utc_now
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.ports import LeaseBook, RotationJournal
 
@@ -59,7 +59,7 @@ def _sqlite(around: Surroundings, _stores: Stores, _settings: Any) -> Journal:
     from lifecycle.journals.sqlite import SqliteJournal
 
     around.paths.journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return SqliteJournal(around.paths.journal, clock=utc_now)
+    return SqliteJournal(around.paths.journal, clock=utc_now, alive=owner_lives)
 
 
 def _dynamodb(around: Surroundings, _stores: Stores, settings: Any) -> Journal:

@@ -17,14 +17,14 @@ def exclusive_run(path: Path, env: str) -> Iterator[None]:
 
     Raises:
         BusyError: another run holds it; the message names the process.
-        ConfigurationError: the state directory belongs to somebody else.
+        ConfigurationError: the state directory belongs to somebody else, or is full or no folder.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except PermissionError:
+    except OSError as error:
         raise ConfigurationError(
-            f"the state directory {path.parent} belongs to another user",
+            f"the state directory {path.parent} cannot be used: {error.strerror}",
             remedy="set LIFECYCLE_STATE_DIR to a folder of your own",
         ) from None
     try:

@@ -7,7 +7,7 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.secret import SecretText
 
 if TYPE_CHECKING:
-    from lifecycle.clients.aws import AwsClients
+    from lifecycle.clients.aws import AwsClients, AwsConnection
     from lifecycle.domain.spec import Spec
     from lifecycle.sandbox.bootstrap_file import SandboxBootstrap
     from lifecycle.settings import Settings
@@ -55,6 +55,17 @@ def read_settings(*, env: str, root: str) -> Settings:
         raise ConfigurationError(
             f"settings are wrong: {names}", remedy="correct the variable, or its line in lifecycle.toml"
         ) from None
+
+
+def owner_lives(owner: str) -> bool:
+    """Whether the process that `Surroundings.owner` names still runs; of another host's nobody here can tell."""
+    from lifecycle.terraform_cli.run_records import start_time
+
+    host, _, process = owner.partition(":")
+    pid, _, started = process.partition(":")
+    if host != socket.gethostname() or not (pid.isdecimal() and started.isdecimal()):
+        return True
+    return start_time(int(pid)) == int(started)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +115,10 @@ class Surroundings:
 
     @property
     def owner(self) -> str:
-        """Who holds leases: this process on this host."""
-        return f"{socket.gethostname()}:{os.getpid()}"
+        """Who holds leases: this process on this host, and when it started, as pids come back."""
+        from lifecycle.terraform_cli.run_records import start_time
+
+        return f"{socket.gethostname()}:{os.getpid()}:{start_time(os.getpid())}"
 
     def resolve(self, url: str) -> str:
         """An endpoint of the spec as it is on this machine: `sandbox://NAME` becomes the running server's."""
@@ -123,20 +136,32 @@ class Surroundings:
     @cached_property
     def aws(self) -> AwsClients:
         """Clients of the environment's account; in a sandbox, of the emulator."""
-        from lifecycle.clients.aws import AwsClients, AwsConnection
+        from lifecycle.clients.aws import AwsClients
+
+        return AwsClients(self.aws_connection)
+
+    @property
+    def aws_connection(self) -> AwsConnection:
+        """Where the environment's account is, and as whom it is used."""
+        from lifecycle.clients.aws import AwsConnection
 
         target = self.spec.aws
         region = target.region if target else "us-east-1"
         if self.sandbox:
             admin = self.sandbox.bootstrap.aws
-            return AwsClients(
-                AwsConnection(
-                    region=region,
-                    endpoint=self.sandbox.endpoints["aws"],
-                    access_key_id=SecretText(admin.access_key_id),
-                    secret_access_key=admin.secret_access_key,
-                )
+            return AwsConnection(
+                region=region,
+                endpoint=self.sandbox.endpoints["aws"],
+                access_key_id=SecretText(admin.access_key_id),
+                secret_access_key=admin.secret_access_key,
             )
         role = target.role or "" if target else ""
         endpoint = target.endpoint or "" if target else ""
-        return AwsClients(AwsConnection(region=region, role=role, endpoint=endpoint))
+        return AwsConnection(region=region, role=role, endpoint=endpoint)
+
+    @cached_property
+    def administrator_aws(self) -> AwsClients:
+        """Clients as whoever is logged in, without the role of the spec, which bootstrapping comes before."""
+        from lifecycle.clients.aws import AwsClients
+
+        return AwsClients(replace(self.aws_connection, role=""))

@@ -20,7 +20,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,10 +63,19 @@ class SqliteJournal:
         path: the database file; created 0600 if absent, its folder must exist.
         clock: aware UTC time, for leases.
         timeout: how long to wait for another process's transaction.
+        alive: whether the process that a lease names still runs. All of them run on this host, so the lease of one
+            that was killed need not lapse first; a paused one lives and keeps it.
     """
 
-    def __init__(self, path: Path, *, clock: Clock, timeout: timedelta = timedelta(seconds=10)) -> None:
-        self._path, self._clock = path, clock
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        timeout: timedelta = timedelta(seconds=10),
+        alive: Callable[[str], bool] = lambda _owner: True,
+    ) -> None:
+        self._path, self._clock, self._alive = path, clock, alive
         self._lock = threading.Lock()
         self._head_file = _HeadFile(path.with_name(path.name + ".head"))
         _create_private(path)
@@ -161,11 +170,11 @@ class SqliteJournal:
     # -- leases
 
     def acquire(self, credential: str, owner: str, ttl: timedelta) -> Lease:
-        """Take a free or lapsed lease with the next fence, which is never lower than any record's."""
+        """Take a free, lapsed or orphaned lease with the next fence, which is never lower than any record's."""
         now = self._clock()
         with self._transaction():
             held = self._one("SELECT owner, fence, expires FROM leases WHERE credential=?", credential)
-            if held is not None and datetime.fromisoformat(held[2]) > now:
+            if held is not None and datetime.fromisoformat(held[2]) > now and self._alive(held[0]):
                 raise BusyError(
                     f"{credential} is being worked on by {held[0]} until {held[2]}",
                     remedy="wait for it; a killed run's lease lapses by itself",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lifecycle.domain.audit import GENESIS, Digest
-from lifecycle.domain.errors import ConfigurationError, IntegrityError
+from lifecycle.domain.errors import BusyError, ConfigurationError, IntegrityError
 from lifecycle.domain.rotation import State
 from lifecycle.journals.sqlite import SqliteJournal, read_export
 from tests.contract.journal_contract import TTL, Clock, JournalContract, record_after
@@ -217,3 +217,12 @@ def test_no_record_holds_a_plain_hash_or_a_value(path: Path) -> None:
     assert record is not None and record.state is State.INTENT and record.old is not None
     assert record.old.fingerprint.startswith("k1:")
     journal.close()
+
+
+def test_the_lease_of_a_process_that_is_gone_need_not_lapse_first(path: Path) -> None:
+    dead = SqliteJournal(path, clock=Clock()).acquire("ingest", "host:1:1", TTL)
+    heir = SqliteJournal(path, clock=Clock(), alive=lambda owner: owner != "host:1:1")
+    lease = heir.acquire("ingest", "host:2:2", TTL)
+    assert lease.fence == dead.fence + 1
+    with pytest.raises(BusyError, match="host:2:2"):
+        heir.acquire("ingest", "host:3:3", TTL)
