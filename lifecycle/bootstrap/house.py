@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lifecycle.domain.rotation import State
     from lifecycle.operations.apply_environment import EnvironmentOutcome
     from lifecycle.operations.apply_plan import ApplyOutcome
+    from lifecycle.operations.bootstrap_environment import BootstrapOutcome, Survey
     from lifecycle.operations.check_spec import CheckedSpec
     from lifecycle.operations.plan_rotations import RotationPlan
     from lifecycle.operations.report_run import RunReport
@@ -317,6 +318,18 @@ class House:
     def sandbox_status(self) -> SandboxReport:
         """What runs where."""
         return sandbox_status(self._around)
+
+    def bootstrap(self, confirm: Callable[[Survey], bool]) -> BootstrapOutcome:
+        """Make what must exist before a first plan, after a yes."""
+        from lifecycle.bootstrap.preparation import bootstrap
+
+        return bootstrap(self._around, confirm=confirm)
+
+    def ci_trust(self, repository: str) -> str:
+        """How CI jobs of a repository log in without a stored key."""
+        from lifecycle.bootstrap.preparation import ci_trust
+
+        return ci_trust(self._around, repository)
 
     def init_repository(self, folder: Path) -> tuple[str, ...]:
         """A working repository from the installed package."""

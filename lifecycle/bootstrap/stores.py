@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lifecycle.secret_stores.vault_settings import VaultSettings
 
 _SECRETS_MANAGER_WRITES = 50  # per second and region, fixed (Secrets Manager quotas)
-_FINGERPRINT_KEY = "lifecycle-fingerprint-key"
+FINGERPRINT_KEY = "lifecycle-fingerprint-key"
 
 
 class ToolStore(SecretStore, Protocol):
@@ -42,10 +42,12 @@ class Stores:
 
     Args:
         around: settings, spec, sandbox.
+        administrator: as whoever prepares the environment, before its roles and logins exist.
     """
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: Surroundings, *, administrator: bool = False) -> None:
         self._around = around
+        self._administrator = administrator
         self._made: dict[str, ToolStore] = {}
 
     def named(self, name: str) -> ToolStore:
@@ -70,10 +72,14 @@ class Stores:
     @cached_property
     def fingerprinter(self) -> Fingerprinter:
         """Names values without revealing them, under the key that is made once and kept in the main store."""
-        made = {"key": SecretText(secrets.token_hex(32)), "id": SecretText(secrets.token_hex(4))}
-        kept = self.named(self.main).keep_once(SecretRef(store=self.main, path=_FINGERPRINT_KEY), made)
+        kept = self.make_fingerprint_key()
         key = bytes.fromhex(kept["key"].get_secret_value())
         return partial(fingerprint, key=key, key_id=kept["id"].get_secret_value())
+
+    def make_fingerprint_key(self) -> SecretValue:
+        """Keep a fresh key unless there is one; returns the one that is there."""
+        made = {"key": SecretText(secrets.token_hex(32)), "id": SecretText(secrets.token_hex(4))}
+        return self.named(self.main).keep_once(SecretRef(store=self.main, path=FINGERPRINT_KEY), made)
 
     @cached_property
     def _write_budget(self) -> RateBudget:
@@ -86,8 +92,9 @@ class Stores:
         from lifecycle.secret_stores.aws_secrets_manager import AwsSecretsManagerStore
 
         settings = self._around.spec.secret_stores[name].settings
+        clients = self._around.administrator_aws if self._administrator else self._around.aws
         return AwsSecretsManagerStore(
-            self._around.aws, prefix=settings.prefix, kms_key=settings.kms_key, budget=self._write_budget
+            clients, prefix=settings.prefix, kms_key=settings.kms_key, budget=self._write_budget
         )
 
     def _vault(self, name: str) -> ToolStore:
@@ -113,6 +120,8 @@ class Stores:
         auth, around = settings.auth, self._around
         if settings.address.startswith(SANDBOX) and around.sandbox and around.sandbox.bootstrap.vault:
             return TokenLogin(token=around.sandbox.bootstrap.vault.root_token)
+        if self._administrator and around.settings.vault_token.get_secret_value():
+            return TokenLogin(token=around.settings.vault_token)
         if auth.approle:
             secret_id = around.settings.vault_secret_id
             return AppRoleLogin(role_id=auth.approle.role_id, secret_id=secret_id, mount=auth.approle.mount)

@@ -7,6 +7,8 @@ import shutil
 from lifecycle.bootstrap.surroundings import Surroundings
 from lifecycle.domain.errors import ConfigurationError
 
+_UNPROXIED = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
+
 
 def find_binary(configured: str) -> str:
     """The configured binary, else `terraform`, else `tofu`.
@@ -35,7 +37,7 @@ def terraform_environment(around: Surroundings) -> dict[str, str]:
     base = child_environment(with_aws=around.sandbox is None)
     base |= dict.fromkeys(terraform_log_variables(), "set")
     if around.sandbox is None:
-        return base
+        return base | _declared_endpoint(around)
     admin = around.sandbox.bootstrap.aws
     return base | {
         "AWS_ACCESS_KEY_ID": admin.access_key_id,
@@ -43,6 +45,15 @@ def terraform_environment(around: Surroundings) -> dict[str, str]:
         "AWS_REGION": admin.region,
         "AWS_ENDPOINT_URL": around.sandbox.endpoints["aws"],
         "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": "127.0.0.1,localhost",
-        "no_proxy": "127.0.0.1,localhost",
+        **_UNPROXIED,
     }
+
+
+def _declared_endpoint(around: Surroundings) -> dict[str, str]:
+    """`aws.endpoint` of the spec, e.g. of a VPC endpoint; what the caller's own environment says is not passed on."""
+    from lifecycle.clients.endpoints import is_loopback
+
+    endpoint = (around.spec.aws.endpoint if around.spec.aws else None) or ""
+    if not endpoint:
+        return {}
+    return {"AWS_ENDPOINT_URL": endpoint, **(_UNPROXIED if is_loopback(endpoint) else {})}
