@@ -1,0 +1,210 @@
+"""What is wrong is said in one place, with the exit code that belongs to it, before anything is started."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.checkout import Checkout
+
+# -- documents: exit 2, every place listed, nothing started
+
+WRONG_DOCUMENTS = {
+    "broken YAML": ("agents: {a: [}\n", r"extra\.yaml:1:\d+", ""),
+    "unknown key": ("agnets: {}\n", r"extra\.yaml:1:1", "agents"),
+    "wrong type": ("approvals: {required: many, group: a}\n", r"extra\.yaml:1:\d+", "required"),
+    "dangling reference": (
+        "connectors:\n  lost: {kind: datarobot, credential: no-such-key}\n",
+        r"extra\.yaml:2:\d+",
+        "no-such-key",
+    ),
+    "duplicate name": (
+        "connectors:\n  datarobot-api: {kind: datarobot, credential: datarobot-agent-key}\n",
+        r"extra\.yaml:2:\d+",
+        "datarobot-api",
+    ),
+    "duplicate key": ("owner: a\nowner: b\n", r"extra\.yaml:2:1", "owner"),
+    "a tab": ("agents:\n\ta: {}\n", r"extra\.yaml:2:\d+", ""),
+}
+
+
+@pytest.mark.parametrize("name", sorted(WRONG_DOCUMENTS))
+def test_a_wrong_document_is_refused_with_its_place(checkout: Checkout, name: str) -> None:
+    text, place, named = WRONG_DOCUMENTS[name]
+    checkout.add("extra.yaml", text)
+    refused = checkout.run("apply")
+    assert refused.code == 2, refused.text
+    assert re.search(place, refused.err) and named in refused.err, refused.err
+    assert checkout.processes() == {}, "nothing was started"
+
+
+def test_every_place_of_every_file_is_listed_at_once(checkout: Checkout) -> None:
+    checkout.add("extra.yaml", "agnets: {}\nconectors: {}\n")
+    checkout.add("more.yaml", "credentails: {}\n")
+    refused = checkout.run("apply")
+    assert refused.code == 2
+    places = ("extra.yaml:1:1", "extra.yaml:2:1", "more.yaml:1:1")
+    assert [place for place in places if place not in refused.err] == [], refused.err
+    document = checkout.run("apply", "--output", "json").document
+    assert len(document["problems"]) == len(places) and document["exit_code"] == 2
+
+
+def test_a_literal_secret_is_refused_and_not_printed(checkout: Checkout) -> None:
+    secret = "AKIA" + "QWERTYUIOPASDFGH"
+    checkout.edit("environment.yaml", "owner: ml-platform", f"owner: {secret}")
+    refused = checkout.run("check")
+    assert refused.code == 2 and "environment.yaml:5:" in refused.err, refused.text
+    assert secret not in refused.text
+
+
+# -- the machine: exit 2
+
+
+def test_without_terraform_one_line_says_how_to_get_it(checkout: Checkout, tmp_path: Path) -> None:
+    empty = tmp_path / "bin"
+    empty.mkdir()
+    refused = checkout.run("apply", env={"PATH": str(empty), "LIFECYCLE_TERRAFORM": ""})
+    assert refused.code == 2 and "terraform" in refused.err and "install" in refused.err, refused.text
+    assert "Traceback" not in refused.text
+
+
+def test_a_terraform_that_is_too_old_is_refused(checkout: Checkout, tmp_path: Path) -> None:
+    old = tmp_path / "terraform"
+    old.write_text('#!/bin/sh\nprintf \'{"terraform_version": "1.5.7", "platform": "linux_amd64"}\'\n')
+    old.chmod(0o755)
+    refused = checkout.run("apply", env={"LIFECYCLE_TERRAFORM": str(old)})
+    assert refused.code == 2 and "1.5.7" in refused.err and "1.11" in refused.err, refused.text
+
+
+def test_without_the_provider_it_says_what_is_needed(checkout: Checkout, tmp_path: Path) -> None:
+    empty = tmp_path / "mirror"
+    empty.mkdir()
+    refused = checkout.run("apply", env={"LIFECYCLE_PROVIDER_MIRROR": str(empty)})
+    assert refused.code == 2 and "hashicorp/aws" in refused.err and "next: " in refused.err, refused.text
+
+
+@pytest.mark.parametrize("name", ["TF_LOG", "TF_LOG_PROVIDER"])
+def test_terraform_logging_is_refused(checkout: Checkout, name: str) -> None:
+    refused = checkout.run("apply", env={name: "TRACE"})
+    assert refused.code == 2 and name in refused.err, refused.text
+
+
+def test_a_state_directory_that_cannot_be_written_is_named(checkout: Checkout) -> None:
+    blocked = checkout.base / "blocked"
+    blocked.write_text("a file, where a folder should be")
+    refused = checkout.run("apply", env={"LIFECYCLE_STATE_DIR": str(blocked / "state")})
+    assert refused.code == 2 and str(blocked) in refused.err and "LIFECYCLE_STATE_DIR" in refused.err, refused.text
+
+
+@pytest.mark.parametrize("env", ["", "sandbx"])
+def test_an_environment_that_does_not_exist_is_answered_with_those_that_do(checkout: Checkout, env: str) -> None:
+    refused = checkout.run("--env", env, "check") if env else checkout.run("--env", "nowhere", "apply")
+    assert refused.code == 2 and "sandbox, sandbox-vault" in refused.err, refused.text
+
+
+def test_a_wrong_setting_is_named_without_its_value(checkout: Checkout) -> None:
+    refused = checkout.run("check", env={"LIFECYCLE_CONCURRENCY": "many-hunter2"})
+    assert refused.code == 2 and "LIFECYCLE_CONCURRENCY" in refused.err, refused.text
+    assert "hunter2" not in refused.text
+
+
+# -- the outside: exit 3
+
+
+def test_an_endpoint_that_is_down_is_named(checkout: Checkout) -> None:
+    checkout.run("sandbox", "up", ok=True)
+    server = checkout.servers()["datarobot"]
+    checkout.run("apply", ok=True)
+    checkout.add(
+        "far.yaml",
+        'datarobot:\n  far: {endpoint: "http://127.0.0.1:9", api_version: "2.49"}\n'
+        "connectors:\n  far-api: {kind: datarobot, datarobot: far, credential: datarobot-agent-key}\n",
+    )
+    down = checkout.run("verify", "far-api")
+    assert down.code in (3, 4) and "far-api" in down.out and "127.0.0.1:9" in down.text, down.text
+    os.kill(server["pid"], signal.SIGSTOP)
+    try:
+        stuck = checkout.run("verify", "datarobot-api")
+    finally:
+        os.kill(server["pid"], signal.SIGCONT)
+    assert stuck.code in (3, 4), stuck.text
+
+
+# -- a reviewed plan: exit 5
+
+
+@pytest.mark.timeout(1200)
+def test_a_plan_that_is_not_what_was_reviewed_is_refused_by_name(checkout: Checkout) -> None:
+    folder = checkout.base / "reviewed"
+    checkout.run("plan", "--out", str(folder), ok=True)
+    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def refused(named: str) -> None:
+        result = checkout.run("apply", "--plan", str(folder))
+        assert result.code == 5 and named in result.err and "next: " in result.err, result.text
+
+    (folder / "plan.bin").write_bytes(kept["plan.bin"] + b" ")
+    refused("digest of plan")
+    (folder / "plan.bin").write_bytes(kept["plan.bin"])
+    for name in ("manifest.json", "review.json"):
+        (folder / name).write_bytes(kept[name].replace(b"sandbox", b"sandbix", 1))
+        refused(f"{name} was edited")
+        (folder / name).write_bytes(kept[name])
+    access = checkout.spec / "access.yaml"
+    spec = access.read_bytes()
+    access.write_bytes(spec.replace(b"RA-17", b"RA-18"))
+    refused("digest of spec")
+    access.write_bytes(spec)
+    rules = next((checkout.root / "policies" / "rules").glob("*.yaml"))
+    text = rules.read_bytes()
+    rules.write_bytes(text + b"\n# edited\n")
+    refused("digest of policy_bundle")
+    rules.write_bytes(text)
+    module = next((checkout.root / "terraform" / "modules").glob("*/main.tf"))
+    code = module.read_bytes()
+    module.write_bytes(code + b"\n# edited\n")
+    refused("digest of modules")
+    module.write_bytes(code)
+    assert checkout.journal() == {}, "nothing was issued"
+    checkout.run("apply", "--plan", str(folder), ok=True)
+
+
+# -- one run at a time
+
+
+def test_the_second_of_two_runs_names_the_first(checkout: Checkout) -> None:
+    first = checkout.start("apply")
+    first.until(lambda: "aws" in checkout.servers(), "the sandbox")
+    second = checkout.run("apply")
+    assert second.code == 4 and f"process {first.popen.pid}" in second.err, second.text
+    assert first.finish().code == 0
+
+
+# -- a full disk: refused before the effect
+
+
+@pytest.mark.timeout(1200)
+def test_a_full_disk_stops_the_apply_before_the_effect(checkout: Checkout) -> None:
+    checkout.run("apply", ok=True)
+    shutil.copyfile(checkout.spec / "access.yaml", checkout.base / "access.yaml")
+    checkout.edit("access.yaml", "purpose: task role of the monitoring agent", "purpose: another purpose")
+    serial = checkout.run("plan", "--detailed-exitcode")
+    assert serial.code == 6, serial.text
+    limit = 200_000  # bytes a file may have: enough for the plan, not for the room of a receipt
+
+    def small_files() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    refused = checkout.run("apply", preexec_fn=small_files)
+    assert refused.code == 2 and "no room for the receipt" in refused.err, refused.text
+    assert checkout.strangers() == {} and checkout.litter() == []
+    assert checkout.run("plan", "--detailed-exitcode").code == 6, "nothing was applied"
+    done = checkout.run("apply", ok=True)
+    assert "resume" not in done.err
