@@ -20,6 +20,7 @@ from lifecycle.domain.errors import InvalidTransitionError
 from lifecycle.domain.rotation import VIRTUAL, ConsumerProgress, Outcome, RotationRecord, State
 from lifecycle.domain.rotation_table import TRANSITIONS
 
+_STEPS = frozenset((source, name) for source, name, _ in TRANSITIONS)
 _KEPT_IDS = 256  # condemned and made ids that a record carries; older ones are in the history, confirmed gone
 
 
@@ -39,7 +40,7 @@ def next_record(record: RotationRecord, event: on.Event, stamp: Stamp) -> Rotati
         InvalidTransitionError: the table does not list this step.
     """
     name = type(event).__name__
-    if not any(source is record.state and label == name for source, label, _ in TRANSITIONS):
+    if (record.state, name) not in _STEPS:
         raise _invalid(record, name, "it is not in the table")
     change = _change(record, event, stamp.at)
     target = change.get("state", record.state)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from lifecycle.domain.credential import CredentialClass
-from lifecycle.domain.rotation import State
+from lifecycle.domain.rotation import Outcome, State
 from lifecycle.operations import rotate_credential
 from lifecycle.operations.rotation_context import RotationContext, RotationOutcome
 from tests.fakes.house import House
@@ -213,4 +213,6 @@ def _ending(house: House) -> str:
     record = house.record
     if record is None:
         return "nothing begun"
-    return str(record.outcome) if record.state is State.CLOSED else f"{record.state}"
+    if record.state is State.CLOSED:
+        return "refused, unchanged" if record.outcome is Outcome.FAILED else str(record.outcome)
+    return str(record.state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -127,8 +128,6 @@ def reachable() -> list[RotationRecord]:
             record.promoted,
             record.restored,
             record.after,
-            record.attempt,
-            record.faults,
             record.interrupted,
             record.outcome,
             record.sent,
@@ -172,6 +171,8 @@ def _variants(event: on.Event) -> list[on.Event]:
         return [on.Sealed(revision=event.revision, soft_off=flag) for flag in (True, False)]
     if isinstance(event, on.Withdrawn):
         return [on.Withdrawn(soft_off=flag) for flag in (True, False)]
+    if isinstance(event, on.AttemptSpent | on.SurroundingsFailed | on.Discarded):
+        return [dataclasses.replace(event, limit=limit) for limit in (1, 9)]
     if isinstance(event, on.Revoked):
         return [event, on.Revoked(id=CredentialId("another"))]
     return [event]
