@@ -63,6 +63,11 @@ class Paths:
         return self.state / "journal-seen"
 
     @property
+    def verifications(self) -> Path:
+        """How the connectors' results turned."""
+        return self.state / "verifications.jsonl"
+
+    @property
     def audit(self) -> Path:
         """The audit log."""
         return self.state / "audit.jsonl"

@@ -240,9 +240,10 @@ class Runs:
 
     def _verify(self) -> Verified:
         from lifecycle.operations.apply_environment import Verified
+        from lifecycle.operations.select_connectors import Selection
 
         with self._live("verify") as update:
-            checks = self._rotation.verification.check((), update)
+            checks = self._rotation.verification.check(Selection(), update)
         self._around.step("verify", checks.summary())
         return Verified(connectors=checks.for_receipt(), exit_code=checks.exit_code())
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from lifecycle.bootstrap.connectors import BoundVerifier, Verifiers
+from lifecycle.bootstrap.endpoints import Endpoints
 from lifecycle.bootstrap.stores import Stores
 from lifecycle.bootstrap.surroundings import Surroundings, utc_now
-from lifecycle.domain.errors import ConfigurationError, ExitCode
+from lifecycle.domain.errors import ExitCode, LifecycleError, NotFoundError, most_urgent
+from lifecycle.domain.policy import Finding
 from lifecycle.domain.receipt import VerifiedConnector
 from lifecycle.domain.secret import SecretRef, SecretValue, VersionStage
 from lifecycle.domain.spec import Connector, Credential
 from lifecycle.domain.verification import Egress, Reason, VerificationResult, VerificationStatus, outcome
+from lifecycle.domain.verification_history import Standing, Turn
 
 if TYPE_CHECKING:
     from lifecycle.operations.rotation_context import Verify
+    from lifecycle.operations.select_connectors import Selection
     from lifecycle.operations.verify_connectors import ConnectorProbe, ConnectorResult
 
 _LOGIN_DEADLINE = timedelta(seconds=10)
@@ -27,15 +31,24 @@ _WORST_FIRST = (VerificationStatus.INVALID, VerificationStatus.INDETERMINATE, Ve
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checks:
-    """What a run of verification found, in the order of the spec."""
+    """What a run of verification found.
+
+    Attributes:
+        results: by connector name.
+        findings: what the spec claims and the allowlists do not allow.
+        standings: per connector since when it has been so; empty for candidates, which have no history.
+    """
 
     results: tuple[ConnectorResult, ...]
+    findings: tuple[Finding, ...] = ()
+    standings: Mapping[str, Standing] = field(default_factory=dict)
 
     def exit_code(self) -> ExitCode:
-        """Invalid before indeterminate."""
+        """Invalid, or not allowed, before indeterminate, before unreachable."""
         from lifecycle.operations.verify_connectors import exit_code
 
-        return exit_code(self.results)
+        found = ExitCode.REFUSED if self.findings else ExitCode.DONE
+        return most_urgent([exit_code(self.results), found])
 
     def for_receipt(self) -> tuple[VerifiedConnector, ...]:
         """As it stands in a receipt."""
@@ -62,30 +75,52 @@ class Verification:
         self._around = around
         self._stores = stores
         self._verifiers = Verifiers(around, stores)
+        self._endpoints = Endpoints(around)
 
-    def check(self, names: Sequence[str], progress: Callable[[str], None]) -> Checks:
-        """Verify the named connectors, or all, concurrently.
+    def check(self, selection: Selection, progress: Callable[[str], None]) -> Checks:
+        """Verify what is selected, concurrently.
 
         Raises:
-            ConfigurationError: an unknown name.
+            ConfigurationError: an unknown name, or a selection that means nothing.
         """
         from lifecycle.foundation.breaker import Breakers
+        from lifecycle.operations.select_connectors import select_connectors
         from lifecycle.operations.verify_connectors import verify_connectors
 
-        known = self._around.spec.connectors
-        unknown = sorted(set(names) - known.keys())
-        if unknown:
-            raise ConfigurationError(
-                f"the spec has no connector {', '.join(unknown)}", remedy=f"known are: {', '.join(sorted(known))}"
-            )
-        probes = [self._probe(known[name]) for name in sorted(names or known)]
+        chosen = select_connectors(self._around.spec, selection)
+        today = utc_now().date()
+        findings = tuple(finding for item in chosen for finding in self._endpoints.not_admitted(item, today))
+        stage = VersionStage.PENDING if selection.pending else VersionStage.CURRENT
         results = verify_connectors(
-            probes,
+            [self._probe(item, stage) for item in chosen],
             clock=utc_now,
             breaker=Breakers(),
             progress=lambda item: progress(f"{item.name}  {item.result.status}"),
+            threads=selection.concurrency,
         )
-        return Checks(results=results)
+        standings = {} if selection.pending else self._remember(chosen, results)
+        return Checks(results=results, findings=findings, standings=standings)
+
+    def _remember(self, chosen: Sequence[Connector], results: Sequence[ConnectorResult]) -> Mapping[str, Standing]:
+        """Write the history. What was found is worth more than its history: a failure is told, and stops nothing."""
+        from lifecycle.journals.verification_history import VerificationHistory
+
+        now = utc_now()
+        turns = [
+            Turn(
+                at=item.result.checked_at or now,
+                connector=connector.name,
+                through=connector.through,
+                status=item.result.status,
+                reason=item.result.reason,
+            )
+            for connector, item in zip(chosen, results, strict=True)
+        ]
+        try:
+            return VerificationHistory(self._around.paths.verifications).record(turns)
+        except LifecycleError as error:
+            self._around.note(f"{error.message}; next: {error.remedy}")
+            return {}
 
     def for_credential(self, credential: Credential) -> Verify:
         """Logs in with a value at every connector that uses the credential; else, with the kind's own login."""
@@ -98,7 +133,7 @@ class Verification:
 
         return verify
 
-    def _probe(self, connector: Connector) -> ConnectorProbe:
+    def _probe(self, connector: Connector, stage: VersionStage) -> ConnectorProbe:
         from lifecycle.operations.verify_connectors import ConnectorProbe
 
         bound = self._verifiers.of(connector)
@@ -106,18 +141,28 @@ class Verification:
             name=connector.name,
             target=bound.target,
             verifier=bound.verifier,
-            value=lambda: self._value(connector),
+            value=lambda: self._value(connector, stage),
             deadline=connector.deadline,
             via=self._via(connector),
-            host=f"{connector.kind}:{connector.through}:{connector.name}",
+            host=self._endpoints.target(connector),
         )
 
-    def _value(self, connector: Connector) -> SecretValue:
+    def _value(self, connector: Connector, stage: VersionStage) -> SecretValue:
         if connector.credential is None:
             return {}
         credential = self._around.spec.credentials[connector.credential]
         ref = SecretRef(store=credential.store, path=credential.name)
-        return self._stores.named(credential.store).read(ref, VersionStage.CURRENT).value
+        store = self._stores.named(credential.store)
+        if stage is not VersionStage.PENDING:
+            return store.read(ref, stage).value
+        waiting = store.describe(ref).pending
+        if len(waiting) != 1:
+            # Several: an operation that was given up left one; which of them is meant only its journal knows.
+            raise NotFoundError(
+                f"{credential.name} has {len(waiting) or 'no'} pending candidate{'s' if len(waiting) > 1 else ''}",
+                remedy="see lifecycle rotate status",
+            )
+        return store.read(ref, waiting[0].version).value
 
     def _via(self, connector: Connector) -> Egress | None:
         if connector.through == "direct":

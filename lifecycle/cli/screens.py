@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from lifecycle.domain.policy import Finding, GateVerdict
 
 if TYPE_CHECKING:
-    from lifecycle.bootstrap.verification import Checks
     from lifecycle.operations.apply_environment import EnvironmentOutcome
     from lifecycle.operations.check_spec import CheckedSpec
 
@@ -55,39 +54,6 @@ def finding_document(item: Finding) -> dict[str, Any]:
         "controls": list(item.controls),
         "waiver": item.waiver,
     }
-
-
-def checks(found: Checks) -> Screen:
-    """The result of `verify`: a line each, and what to do where something is to be done."""
-    width = max((len(item.name) for item in found.results), default=0)
-    lines: list[str] = []
-    for item in found.results:
-        result = item.result
-        proved = f"  proved {', '.join(result.proved)}" if result.proved else ""
-        missing = f"  not shown {', '.join(result.not_proved)}" if result.not_proved else ""
-        detail = f" ({result.detail})" if result.detail else ""
-        why = "" if result.status == "valid" else f"  {result.reason}{detail}"
-        spent = f"{result.latency.total_seconds() * 1000:.0f} ms"
-        lines.append(f"{item.name:<{width}}  {result.status:<13} {spent:>8}{why}{proved}{missing}")
-        if result.remedy and result.status != "valid":
-            lines.append(f"{'':<{width}}  next: {result.remedy}")
-    lines.append(found.summary())
-    document = {
-        "connectors": [
-            {
-                "name": item.name,
-                "status": str(item.result.status),
-                "reason": str(item.result.reason),
-                "detail": item.result.detail,
-                "proved": list(item.result.proved),
-                "not_proved": list(item.result.not_proved),
-                "remedy": item.result.remedy,
-                "latency_ms": int(item.result.latency.total_seconds() * 1000),
-            }
-            for item in found.results
-        ]
-    }
-    return document, lines
 
 
 def environment(outcome: EnvironmentOutcome) -> Screen:

@@ -1,6 +1,6 @@
 """Verify connectors: many at once, each within a deadline that really ends it, none holding up another.
 
-1. Probes run on up to 50 threads.
+1. Probes run on up to 200 threads, usually 50.
 2. A probe that outlives its deadline is given up: its result is `time-out: total`, its thread is left behind (a thread
    cannot be killed) and replaced, so that the others go on.
 3. A target that keeps failing is left alone by its breaker.
@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
-from lifecycle.domain.errors import ExitCode, LifecycleError, NotFoundError
+from lifecycle.domain.errors import ExitCode, LifecycleError, NotFoundError, most_urgent
 from lifecycle.domain.ports import Clock, ConnectorVerifier
 from lifecycle.domain.secret import SecretValue
 from lifecycle.domain.verification import Egress, Reason, VerificationResult, VerificationStatus, outcome
 
-MAX_THREADS = 50
+MAX_THREADS = 200
+USUAL_THREADS = 50
 _UNREACHED = frozenset(
     {
         Reason.CONNECTION_REFUSED,
@@ -31,6 +32,20 @@ _UNREACHED = frozenset(
         Reason.TIMEOUT_CONNECT,
         Reason.TIMEOUT_READ,
         Reason.TIMEOUT_TOTAL,
+    }
+)
+
+
+# Of these, what says that no service was met at all: exit code 3 rather than 4 when nothing else is wrong.
+_NEVER_MET = frozenset(
+    {
+        Reason.CONNECTION_REFUSED,
+        Reason.NAME_NOT_RESOLVED,
+        Reason.PROXY_REFUSED,
+        Reason.TIMEOUT_CONNECT,
+        Reason.TLS_EXPIRED,
+        Reason.TLS_NAME_MISMATCH,
+        Reason.TLS_UNKNOWN_ISSUER,
     }
 )
 
@@ -91,7 +106,7 @@ def verify_connectors(
     clock: Clock,
     breaker: Callable[[str], TargetBreaker],
     progress: Progress = _silent,
-    threads: int = MAX_THREADS,
+    threads: int = USUAL_THREADS,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> tuple[ConnectorResult, ...]:
     """Verify all; never raises for what a target does.
@@ -101,7 +116,7 @@ def verify_connectors(
         clock: for `checked_at` of results that no verifier made.
         breaker: the breaker of a host; the same object for the same host.
         progress: called on the caller's thread as each result comes in.
-        threads: how many run at once, at most 50.
+        threads: how many run at once, at most 200.
         monotonic: seconds that never go back.
     """
     run = _Run(probes, clock=clock, breaker=breaker, monotonic=monotonic)
@@ -109,11 +124,16 @@ def verify_connectors(
 
 
 def exit_code(results: Sequence[ConnectorResult]) -> ExitCode:
-    """What a run of verification stands for: an invalid credential before an indeterminate one."""
-    found = {item.result.status for item in results}
-    if VerificationStatus.INVALID in found:
+    """What a run of verification stands for: an invalid credential before an indeterminate one, before unreachable."""
+    return most_urgent([_code(item.result) for item in results])
+
+
+def _code(result: VerificationResult) -> ExitCode:
+    if result.status is VerificationStatus.VALID:
+        return ExitCode.DONE
+    if result.status is VerificationStatus.INVALID:
         return ExitCode.REFUSED
-    return ExitCode.REMOTE if VerificationStatus.INDETERMINATE in found else ExitCode.DONE
+    return ExitCode.CONNECT if result.reason in _NEVER_MET else ExitCode.REMOTE
 
 
 class _Run:

@@ -159,3 +159,12 @@ def test_exit_code_puts_invalid_before_indeterminate() -> None:
     assert exit_code(results(Reason.WORKS)) is ExitCode.DONE
     assert exit_code(results(Reason.WORKS, Reason.THROTTLED)) is ExitCode.REMOTE
     assert exit_code(results(Reason.THROTTLED, Reason.EXPIRED)) is ExitCode.REFUSED
+
+
+def test_services_that_were_never_met_have_an_exit_code_of_their_own() -> None:
+    def code(*reasons: Reason) -> ExitCode:
+        return exit_code([ConnectorResult(name="x", result=_result(reason)) for reason in reasons])
+
+    assert code(Reason.WORKS, Reason.CONNECTION_REFUSED) is ExitCode.CONNECT
+    assert code(Reason.NAME_NOT_RESOLVED, Reason.THROTTLED) is ExitCode.REMOTE
+    assert code(Reason.NAME_NOT_RESOLVED, Reason.WRONG_VALUE) is ExitCode.REFUSED
