@@ -22,7 +22,6 @@ pytest_plugins = [
     "tests.servers.rabbitmq",
     "tests.servers.snowflake_gate",
     "tests.servers.squid",
-    "tests.servers.temporal",
     "tests.servers.terraform",
     "tests.servers.tinyproxy",
     "tests.servers.versitygw",

