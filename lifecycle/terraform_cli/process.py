@@ -179,7 +179,7 @@ class _Watch:
             ended = False
             while not ended:
                 try:
-                    ended = bool(select.select([handle], [], [], _INTERVAL)[0])
+                    ended = _ended_within(handle, _INTERVAL)
                     self._drain()
                     if not ended:
                         self._check()
@@ -192,7 +192,7 @@ class _Watch:
         if self.child.returncode is None and not _ended(self.child.pid):
             self._signal(signal.SIGINT)
             with _pidfd(self.child.pid) as handle:
-                select.select([handle], [], [], self.limits.grace.total_seconds())
+                _ended_within(handle, self.limits.grace.total_seconds())
             self.killed = self.killed or not _ended(self.child.pid)
         self._signal(signal.SIGKILL)
         self.child.wait()
@@ -251,4 +251,11 @@ def _pidfd(pid: int) -> Iterator[int]:
 
 def _ended(pid: int) -> bool:
     with _pidfd(pid) as handle:
-        return bool(select.select([handle], [], [], 0)[0])
+        return _ended_within(handle, 0)
+
+
+def _ended_within(handle: int, seconds: float) -> bool:
+    # poll, not select: select refuses descriptors above 1023, which a busy process reaches.
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
