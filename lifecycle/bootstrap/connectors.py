@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from lifecycle.bootstrap.service_verifiers import service_builders
 from lifecycle.bootstrap.stores import Stores
 from lifecycle.bootstrap.surroundings import Surroundings, utc_now
 from lifecycle.domain.errors import ConfigurationError
@@ -42,8 +43,10 @@ class Verifiers:
             "oauth_token": self._oauth_token,
             "postgres": self._postgres,
             "s3": self._s3,
+            "snowflake": self._snowflake,
             "vault": self._vault,
             "web_proxy": self._web_proxy,
+            **service_builders(around, stores),
         }
 
     def of(self, connector: Connector) -> BoundVerifier:
@@ -58,6 +61,7 @@ class Verifiers:
         from lifecycle.connectors.datarobot import DataRobotSettings
         from lifecycle.connectors.oauth_token import OAuthTokenSettings
         from lifecycle.connectors.postgres import PostgresSettings
+        from lifecycle.connectors.snowflake import SnowflakeSettings
 
         own = credential.settings
         settings: Any
@@ -71,6 +75,8 @@ class Verifiers:
             case "postgres_role_password":
                 kind = "postgres"
                 settings = PostgresSettings(host=own.host, port=own.port, database=own.database, ca_file=own.ca_file)
+            case "snowflake_key_pair":
+                kind, settings = "snowflake", SnowflakeSettings(endpoint=own.endpoint)
             case other:
                 raise ConfigurationError(
                     f"credentials.{credential.name}: nothing shows that a fresh value of kind {other} works",
@@ -119,6 +125,11 @@ class Verifiers:
 
         prefix = self._around.spec.secret_stores[settings.store].settings.prefix
         return SecretsManagerVerifier(self._around.aws.connection, prefix=prefix, clock=utc_now)
+
+    def _snowflake(self, _settings: Any, _credential: Credential | None) -> ConnectorVerifier:
+        from lifecycle.connectors.snowflake import SnowflakeVerifier
+
+        return SnowflakeVerifier(clock=utc_now)
 
     def _vault(self, settings: Any, _credential: Credential | None) -> ConnectorVerifier:
         from lifecycle.connectors.vault import VaultVerifier

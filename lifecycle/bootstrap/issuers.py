@@ -50,6 +50,7 @@ class Issuers:
             "datarobot_api_key": self._api_key,
             "oauth_client_secret": self._client_secret,
             "postgres_role_password": self._role_password,
+            "snowflake_key_pair": self._key_pair,
         }
 
     def of(self, credential: Credential) -> BoundIssuer:
@@ -114,13 +115,30 @@ class Issuers:
         )
         return BoundIssuer(issuer=issuer, principal=own.owner or own.role, admin=admin)
 
+    def _key_pair(self, credential: Credential) -> BoundIssuer:
+        from lifecycle.clients.snowflake import SnowflakeClient, default_endpoint
+        from lifecycle.issuers.snowflake_key_pair import SnowflakeKeyPairIssuer
+
+        own, admin = credential.settings, self._admin(credential)
+        issuer = SnowflakeKeyPairIssuer(
+            SnowflakeClient(own.endpoint or default_endpoint(own.account), clock=utc_now),
+            account=own.account,
+            user=own.user,
+            admin=admin or self._current(credential),
+            self_admin=self._administers(credential),
+        )
+        return BoundIssuer(issuer=issuer, principal=own.user, admin=admin)
+
     def _admin(self, credential: Credential) -> AdminReader | None:
         """Reads the current value of the credential that `admin:` names."""
         if not credential.settings.admin:
             return None
-        admin = self._around.spec.credentials[credential.settings.admin]
-        ref = SecretRef(store=admin.store, path=admin.name)
-        return lambda: self._stores.named(admin.store).read(ref, VersionStage.CURRENT).value
+        return self._current(self._around.spec.credentials[credential.settings.admin])
+
+    def _current(self, credential: Credential) -> AdminReader:
+        """Reads the current value of a credential."""
+        ref = SecretRef(store=credential.store, path=credential.name)
+        return lambda: self._stores.named(credential.store).read(ref, VersionStage.CURRENT).value
 
     def _administers(self, credential: Credential) -> bool:
         """Whether other credentials are changed with this one (class F: it comes last)."""

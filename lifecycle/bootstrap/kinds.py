@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from lifecycle.bootstrap.service_verifiers import service_kinds
 from lifecycle.domain.kinds import KindRegistry
 
 
@@ -11,7 +12,7 @@ from lifecycle.domain.kinds import KindRegistry
 def registry() -> KindRegistry:
     """All kinds, gathered once."""
     from lifecycle.connectors import aws_secrets_manager as secrets_manager_check
-    from lifecycle.connectors import datarobot, oauth_token, postgres, s3, web_proxy
+    from lifecycle.connectors import datarobot, oauth_token, postgres, s3, snowflake, web_proxy
     from lifecycle.connectors import vault as vault_check
     from lifecycle.destinations import ecs_service, file
     from lifecycle.issuers import (
@@ -19,6 +20,7 @@ def registry() -> KindRegistry:
         datarobot_api_key,
         oauth_client_secret,
         postgres_role_password,
+        snowflake_key_pair,
     )
     from lifecycle.journals import dynamodb, sqlite
     from lifecycle.journals import vault_kv as vault_journal
@@ -31,6 +33,7 @@ def registry() -> KindRegistry:
             *TARGETS,
             *agent_kinds.KINDS,
             *backends.KINDS,
+            *service_kinds(),
             aws_iam_access_key.KIND,
             aws_secrets_manager.KIND,
             datarobot.KIND,
@@ -44,6 +47,8 @@ def registry() -> KindRegistry:
             postgres_role_password.KIND,
             s3.KIND,
             secrets_manager_check.KIND,
+            snowflake.KIND,
+            snowflake_key_pair.KIND,
             sqlite.KIND,
             vault_check.KIND,
             vault_journal.KIND,

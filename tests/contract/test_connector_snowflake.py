@@ -1,0 +1,121 @@
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+
+from lifecycle.connectors.snowflake import LOGIN, SnowflakeSettings, SnowflakeVerifier, right
+from lifecycle.domain.secret import SecretText, SecretValue, secret_value
+from lifecycle.domain.verification import Egress, Reason, VerificationResult, VerificationStatus
+from tests.contract.connector_contract import NOW, ConnectorBench, ConnectorContract
+from tests.contract.odd_servers import page, raw_server
+from tests.servers.snowflake_gate import KeyPair, SnowflakeGate
+
+
+class At:
+    """The verifier at another address than the target's."""
+
+    def __init__(self, url: str, *, ahead: timedelta = timedelta()) -> None:
+        self._url, self._ahead = url, ahead
+
+    def verify(
+        self, target: SnowflakeSettings, value: SecretValue, *, deadline: timedelta, via: Egress | None
+    ) -> VerificationResult:
+        verifier = SnowflakeVerifier(clock=lambda: NOW, signing_clock=lambda: datetime.now(UTC) + self._ahead)
+        return verifier.verify(target.model_copy(update={"endpoint": self._url}), value, deadline=deadline, via=via)
+
+
+def _pem(pair: KeyPair, passphrase: str = "") -> str:
+    hidden = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
+    return pair.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, hidden).decode()
+
+
+@pytest.fixture(scope="module")
+def pairs() -> tuple[KeyPair, KeyPair]:
+    return KeyPair.generate(), KeyPair.generate()
+
+
+@pytest.fixture
+def table(snowflake_gate: SnowflakeGate) -> str:
+    database = f"D{uuid4().hex.upper()}"
+    snowflake_gate.execute(f"CREATE DATABASE {database}")
+    snowflake_gate.execute(f"CREATE TABLE {database}.PUBLIC.CUSTOMER (ID INT)", database=database, schema="PUBLIC")
+    return f"{database}.PUBLIC.CUSTOMER"
+
+
+def _refused(code: str, status: str, text: str = "no", late: timedelta = timedelta()) -> bytes:
+    stamp = (datetime.now(UTC) - late).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    body = f'{{"code": "{code}", "message": "{text}"}}'
+    return page(status, body, "application/json", f"Date: {stamp}\r\n")
+
+
+class TestOnGate(ConnectorContract):
+    """Against the double, whose logins are checked."""
+
+    @pytest.fixture
+    def bench(self, snowflake_gate: SnowflakeGate, pairs: tuple[KeyPair, KeyPair], table: str) -> ConnectorBench:
+        user = snowflake_gate.users.fresh(keys={"RSA_PUBLIC_KEY_2": pairs[0].public})
+        valid = {"account": snowflake_gate.account, "user": user, "private_key": _pem(pairs[0])}
+        return ConnectorBench(
+            make=At,
+            url=snowflake_gate.url,
+            target=SnowflakeSettings(warehouse="W", can_select=(table,)),
+            valid=secret_value(valid),
+            invalid=secret_value({**valid, "private_key": _pem(pairs[1])}),
+            proves=(LOGIN, right(table)),
+        )
+
+    def test_missing_table_reads_as_a_missing_right(self, bench: ConnectorBench, table: str) -> None:
+        missing = table.replace("CUSTOMER", "MISSING")
+        result = bench.verify(target=SnowflakeSettings(can_select=(missing, table)))
+        assert result.reason is Reason.NO_PERMISSION
+        assert result.proved == (LOGIN, right(table))
+        assert result.not_proved == (right(missing),)
+
+    def test_table_name_is_no_sql(self, bench: ConnectorBench) -> None:
+        assert bench.verify(target=SnowflakeSettings(can_select=("X; DROP TABLE Y",))).reason is Reason.NOT_CONFIGURED
+
+    def test_encrypted_key_works_with_its_passphrase(
+        self, bench: ConnectorBench, pairs: tuple[KeyPair, KeyPair]
+    ) -> None:
+        value = {**bench.valid, "private_key": SecretText(_pem(pairs[0], "phrase"))}
+        assert bench.verify(value).reason is Reason.NOT_CONFIGURED
+        assert bench.verify({**value, "private_key_passphrase": SecretText("phrase")}).reason is Reason.WORKS
+
+    def test_refusal_under_a_wrong_clock_judges_nothing(self, bench: ConnectorBench) -> None:
+        late = At(bench.url, ahead=timedelta(minutes=5))
+        result = late.verify(bench.target, bench.valid, deadline=timedelta(seconds=20), via=None)
+        assert result.reason is Reason.CLOCK_SKEW
+
+    @pytest.mark.parametrize(
+        ("refusal", "reason"), [(["390422", "IP not allowed"], Reason.NETWORK_POLICY), (["390102", "x"], Reason.LOCKED)]
+    )
+    def test_refusals_of_a_right_key(
+        self, bench: ConnectorBench, snowflake_gate: SnowflakeGate, refusal: list[str], reason: Reason
+    ) -> None:
+        snowflake_gate.users.change(bench.valid["user"].get_secret_value(), refusal=refusal)
+        assert bench.verify().reason is reason
+
+    @pytest.mark.parametrize(
+        ("code", "status", "text", "late", "reason"),
+        [
+            ("390144", "401 Unauthorized", "", 0, Reason.WRONG_VALUE),
+            ("390144", "401 Unauthorized", "", 90, Reason.CLOCK_SKEW),
+            ("390144", "503 Service Unavailable", "", 0, Reason.SERVICE_FAULT),
+            ("390318", "401 Unauthorized", "", 0, Reason.EXPIRED),
+            ("394300", "401 Unauthorized", "", 0, Reason.WRONG_TENANT),
+            ("390100", "401 Unauthorized", "MFA authentication is required", 0, Reason.CONDITIONAL_ACCESS),
+            ("999999", "401 Unauthorized", "", 0, Reason.AMBIGUOUS),
+            ("333334", "202 Accepted", "", 0, Reason.AMBIGUOUS),
+        ],
+    )
+    def test_codes_of_the_sql_api(
+        self, bench: ConnectorBench, code: str, status: str, text: str, late: int, reason: Reason
+    ) -> None:
+        with raw_server(_refused(code, status, text, timedelta(seconds=late))) as server:
+            assert bench.verify(url=server).reason is reason
+
+    def test_value_that_is_no_key_pair_is_a_wrong_setting(self, bench: ConnectorBench) -> None:
+        result = bench.verify(secret_value({"token": "x"}))
+        assert result.status is VerificationStatus.INDETERMINATE
+        assert result.reason is Reason.NOT_CONFIGURED
