@@ -15,7 +15,6 @@ An older copy of *both* files cannot be told from the truth: reconciliation find
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import sqlite3
@@ -29,7 +28,6 @@ from lifecycle.domain.audit import GENESIS, Digest, canonical, digest_bytes
 from lifecycle.domain.errors import (
     AmbiguousEffectError,
     BusyError,
-    ConfigurationError,
     FenceError,
     IntegrityError,
     LostRaceError,
@@ -37,6 +35,7 @@ from lifecycle.domain.errors import (
 )
 from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.rotation import VIRTUAL, JournalHead, Lease, RotationRecord
+from lifecycle.journals.sqlite_head import HeadFile, create_private
 
 if TYPE_CHECKING:
     from lifecycle.domain.ports import Clock, LeaseBook, RotationJournal
@@ -49,7 +48,6 @@ CREATE TABLE IF NOT EXISTS leases (
   credential TEXT PRIMARY KEY, owner TEXT NOT NULL, fence INTEGER NOT NULL, expires TEXT NOT NULL);
 """
 _RESTORE = "keep the file as evidence and put back the newest copy; `lifecycle rotate status` then reconciles"
-_SLOT = 256  # bytes per head slot
 
 
 class SqliteSettings(KindSettings):
@@ -77,12 +75,19 @@ class SqliteJournal:
     ) -> None:
         self._path, self._clock, self._alive = path, clock, alive
         self._lock = threading.Lock()
-        self._head_file = _HeadFile(path.with_name(path.name + ".head"))
-        _create_private(path)
-        try:
+        create_private(path)
+        with contextlib.ExitStack() as opened:
+            self._head_file = HeadFile(path.with_name(path.name + ".head"))
+            opened.callback(self._head_file.close)
             self._db = sqlite3.connect(
                 path, timeout=timeout.total_seconds(), isolation_level=None, check_same_thread=False
             )
+            opened.callback(self._db.close)
+            self._prepare(path)
+            opened.pop_all()  # it opened well: `close` closes
+
+    def _prepare(self, path: Path) -> None:
+        try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
@@ -304,51 +309,6 @@ class SqliteJournal:
         )
 
 
-class _HeadFile:
-    """Number and chain digest of the newest row, in two slots written in turn."""
-
-    def __init__(self, path: Path) -> None:
-        _create_private(path)
-        self._handle = os.open(path, os.O_RDWR)
-
-    def read(self) -> tuple[int, str] | None:
-        """The newest intact slot; None for a new file."""
-        found = [slot for slot in (self._slot(0), self._slot(1)) if slot is not None]
-        return max(found, default=None)
-
-    def advance(self, row: int, chain: str) -> None:
-        """Note a newer row; an older one, from a slower process, changes nothing."""
-        fcntl.flock(self._handle, fcntl.LOCK_EX)
-        try:
-            seen = self.read()
-            if seen is None or seen[0] < row:
-                body = json.dumps({"row": row, "chain": chain})
-                line = json.dumps({"body": body, "check": digest_bytes(body.encode())}).ljust(_SLOT)
-                os.pwrite(self._handle, line.encode(), (row % 2) * _SLOT)
-        finally:
-            fcntl.flock(self._handle, fcntl.LOCK_UN)
-
-    def sync(self) -> None:
-        """Make it survive a power cut."""
-        os.fdatasync(self._handle)
-
-    def close(self) -> None:
-        """Close the handle."""
-        os.close(self._handle)
-
-    def _slot(self, number: int) -> tuple[int, str] | None:
-        raw = os.pread(self._handle, _SLOT, number * _SLOT)
-        try:
-            slot = json.loads(raw)
-            body = slot["body"]
-            if digest_bytes(body.encode()) != slot["check"]:
-                return None
-            inner = json.loads(body)
-            return int(inner["row"]), str(inner["chain"])
-        except (ValueError, KeyError, TypeError):
-            return None  # never written, or torn
-
-
 def read_export(lines: Iterator[str]) -> tuple[RotationRecord, ...]:
     """Parse exported JSON lines and check every digest and the chain.
 
@@ -369,16 +329,6 @@ def read_export(lines: Iterator[str]) -> tuple[RotationRecord, ...]:
             raise IntegrityError(f"journal export: line {number} was altered", remedy="export again")
         records.append(record)
     return tuple(records)
-
-
-def _create_private(path: Path) -> None:
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
-        path.chmod(0o600)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot open the journal {path}: {error.strerror}", remedy="make its folder writable for this user"
-        ) from error
 
 
 def _sync_folder(folder: Path) -> None:
