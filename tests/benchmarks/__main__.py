@@ -1,4 +1,4 @@
-"""Measured goals, one line each: `python -m tests.benchmarks [LEG…] [--quick] [--force] [--json FILE]`.
+"""Measured goals, one line each: `python -m tests.benchmarks [LEG…] [--quick | --large] [--force] [--json FILE]`.
 
     G4   yaml->tf N=10000 ours=0.41s ref=csafe=2.6s ratio=0.157 goal<=0.25 n=5 spread=0.154..0.163 PASS
 
@@ -29,6 +29,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("legs", nargs="*", metavar="LEG", help=f"default: all of {', '.join(LEGS)}")
     parser.add_argument("--quick", action="store_true", help="smaller inputs, fewer rounds")
+    parser.add_argument("--large", action="store_true", help="the largest inputs: 100,000 accounts, 3,000 resources")
     parser.add_argument("--force", action="store_true", help="measure on a busy machine too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
     options = parser.parse_args(arguments)
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
     if around["load"] > TOO_BUSY * around["cores"] and not options.force:
         say(f"the load is above {TOO_BUSY} per core: figures would be bent; wait, or add --force")
         return 3
-    results = run(options.legs or LEGS, Effort(quick=options.quick))
+    results = run(options.legs or LEGS, Effort(quick=options.quick, large=options.large))
     if options.json:
         write(options.json, around, results)
     return int(any(isinstance(result, Goal) and result.verdict == "FAIL" for result in results))

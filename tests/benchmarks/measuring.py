@@ -23,13 +23,15 @@ class Effort:
 
     Attributes:
         quick: smaller inputs and fewer rounds; the lines say so by their N and n.
+        large: the sizes that take minutes.
     """
 
     quick: bool = False
+    large: bool = False
 
-    def pick(self, whole: int, quick: int) -> int:
+    def pick(self, usual: int, quick: int, large: int = 0) -> int:
         """A size or a number of rounds."""
-        return quick if self.quick else whole
+        return quick if self.quick else large if self.large and large else usual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
