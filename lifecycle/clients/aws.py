@@ -52,7 +52,9 @@ REFUSED_IDENTITY = frozenset(
 DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "AllAccessDisabled", "UnauthorizedOperation", "AuthorizationError"}
 )
-ABSENT = frozenset({"NoSuchEntity", "NoSuchBucket", "NoSuchKey", "NotFound", "ResourceNotFoundException", "404"})
+ABSENT = frozenset(
+    {"NoSuchEntity", "NoSuchBucket", "NoSuchKey", "NotFound", "NotFoundException", "ResourceNotFoundException", "404"}
+)
 THROTTLED = frozenset(
     {
         "BandwidthLimitExceeded",
