@@ -70,7 +70,7 @@ class Verifiers:
                 kind, settings = "aws_identity", AwsIdentitySettings()
             case "datarobot_api_key":
                 kind, settings = "datarobot", DataRobotSettings(datarobot=credential.settings.datarobot)
-            case "oauth_client_secret":
+            case "oauth_client_secret" | "oauth_private_key_jwt":
                 kind, settings = "oauth_token", OAuthTokenSettings()
             case "postgres_role_password":
                 kind = "postgres"
@@ -111,9 +111,10 @@ class Verifiers:
         if credential is None:
             raise ConfigurationError("an oauth_token connector names no credential", remedy="add `credential:`")
         own = credential.settings
-        return OAuthTokenVerifier(
-            self._around.resolve(own.issuer), clock=utc_now, method=own.token_endpoint_auth_method
-        )
+        issuer = self._around.resolve(own.issuer)
+        if credential.kind == "oauth_private_key_jwt":
+            return OAuthTokenVerifier(issuer, clock=utc_now, method="private_key_jwt", audience=own.audience)
+        return OAuthTokenVerifier(issuer, clock=utc_now, method=own.token_endpoint_auth_method)
 
     def _postgres(self, _settings: Any, _credential: Credential | None) -> ConnectorVerifier:
         from lifecycle.connectors.postgres import PostgresVerifier

@@ -49,6 +49,7 @@ class Issuers:
             "aws_iam_access_key": self._access_key,
             "datarobot_api_key": self._api_key,
             "oauth_client_secret": self._client_secret,
+            "oauth_private_key_jwt": self._private_key_jwt,
             "postgres_role_password": self._role_password,
             "snowflake_key_pair": self._key_pair,
         }
@@ -100,6 +101,20 @@ class Issuers:
             registration_client_uri=settings.registration_client_uri,
         )
         return BoundIssuer(issuer=issuer, principal=settings.client_id)
+
+    def _private_key_jwt(self, credential: Credential) -> BoundIssuer:
+        from lifecycle.clients.oauth import OAuthClient
+        from lifecycle.issuers.oauth_private_key_jwt import OAuthPrivateKeyJwtIssuer
+
+        own = credential.settings
+        issuer = OAuthPrivateKeyJwtIssuer(
+            OAuthClient(self._around.resolve(own.issuer)),
+            self._registration(credential),
+            client_id=own.client_id,
+            algorithm=own.algorithm,
+            registration_client_uri=own.registration_client_uri,
+        )
+        return BoundIssuer(issuer=issuer, principal=own.client_id)
 
     def _role_password(self, credential: Credential) -> BoundIssuer:
         from lifecycle.clients.postgres import PostgresTarget

@@ -19,6 +19,7 @@ def registry() -> KindRegistry:
         aws_iam_access_key,
         datarobot_api_key,
         oauth_client_secret,
+        oauth_private_key_jwt,
         postgres_role_password,
         snowflake_key_pair,
     )
@@ -42,6 +43,7 @@ def registry() -> KindRegistry:
             ecs_service.KIND,
             file.KIND,
             oauth_client_secret.KIND,
+            oauth_private_key_jwt.KIND,
             oauth_token.KIND,
             postgres.KIND,
             postgres_role_password.KIND,

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote_plus, urlencode
+from uuid import uuid4
 
 from lifecycle.clients.endpoints import checked_endpoint
 from lifecycle.clients.web import Answer, WebClient, exchange_error, retry_after
@@ -24,8 +26,13 @@ from lifecycle.domain.errors import (
 from lifecycle.domain.secret import SecretText
 from lifecycle.foundation.deadline import Deadline
 from lifecycle.foundation.retry import retry_idempotent
+from lifecycle.foundation.signed_jwt import load_key, signed_jwt
 
-AuthMethod = Literal["client_secret_basic", "client_secret_post"]
+SecretMethod = Literal["client_secret_basic", "client_secret_post"]
+AuthMethod = SecretMethod | Literal["private_key_jwt"]
+Audience = Literal["issuer", "token_endpoint"]
+_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_ASSERTION_SECONDS = 60
 PREVIOUS_EXPIRES = "previous_client_secret_expires_at"
 _WELL_KNOWN = ("openid-configuration", "oauth-authorization-server")
 # RFC 7592, 2.2: a client must not send these back; the last one is set by hand where it is meant.
@@ -52,11 +59,23 @@ class OAuthEndpoints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientLogin:
-    """A client and how it authenticates."""
+    """A client and how it authenticates.
+
+    Attributes:
+        client_id: the client.
+        client_secret: of the methods with a secret.
+        method: how it authenticates.
+        private_key: of `private_key_jwt`: PEM, PKCS 8.
+        key_id: of `private_key_jwt`: the key's name in the registered key set.
+        audience: of `private_key_jwt`: whom the assertion is addressed to.
+    """
 
     client_id: str
-    client_secret: SecretText = field(repr=False)
+    client_secret: SecretText = field(default=SecretText(""), repr=False)
     method: AuthMethod = "client_secret_basic"
+    private_key: SecretText = field(default=SecretText(""), repr=False)
+    key_id: str = ""
+    audience: Audience = "issuer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,13 +171,29 @@ class OAuthClient:
     def _form(self, url: str, login: ClientLogin, form: dict[str, str], deadline: Deadline | None) -> Answer:
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
         secret = login.client_secret.get_secret_value()
-        if login.method == "client_secret_basic":
+        if login.method == "private_key_jwt":
+            form = form | self._assertion(url, login)
+        elif login.method == "client_secret_basic":
             # RFC 6749, 2.3.1: both halves are form-encoded before they are joined.
             pair = f"{quote_plus(login.client_id)}:{quote_plus(secret)}"
             headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
         else:
             form = form | {"client_id": login.client_id, "client_secret": secret}
         return self._web.exchange("POST", url, headers=headers, content=urlencode(form).encode(), deadline=deadline)
+
+    def _assertion(self, token_endpoint: str, login: ClientLogin) -> dict[str, str]:
+        """What stands for a secret: a JWT that the client's key signs (RFC 7523), good for one minute and one use."""
+        key, now = load_key(login.private_key, of=f"OAuth client {login.client_id}"), int(time.time())
+        claims = {
+            "iss": login.client_id,
+            "sub": login.client_id,
+            "aud": self.issuer if login.audience == "issuer" else token_endpoint,
+            "jti": str(uuid4()),
+            "iat": now,
+            "exp": now + _ASSERTION_SECONDS,
+        }
+        assertion = signed_jwt(claims, key, kid=login.key_id).get_secret_value()
+        return {"client_id": login.client_id, "client_assertion_type": _ASSERTION, "client_assertion": assertion}
 
     def read_registration(self, uri: str, access_token: SecretText) -> Registration:
         """Read a registration back (RFC 7592, 2.1); repeated after faults."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from lifecycle.clients.oauth import AuthMethod, ClientLogin, OAuthClient, OAuthEndpoints
+from lifecycle.clients.oauth import Audience, AuthMethod, ClientLogin, OAuthClient, OAuthEndpoints
 from lifecycle.clients.web import Answer, WebClient, retry_after
 from lifecycle.connectors.probing import Probe, capped, reason_of_status
 from lifecycle.domain.errors import ConfigurationError, LifecycleError
@@ -18,6 +18,7 @@ from lifecycle.domain.verification import Egress, Reason, VerificationResult
 
 TOKEN = "client_credentials"  # noqa: S105 - the name of a grant
 INTROSPECTION = "introspection"
+_NONE = SecretText("")
 _CODES = {
     "invalid_client": Reason.WRONG_VALUE,
     "invalid_grant": Reason.WRONG_VALUE,
@@ -46,18 +47,27 @@ class OAuthTokenSettings(KindSettings):
 
 
 class OAuthTokenVerifier:
-    """Verifies client secrets at one authorization server.
+    """Verifies client secrets, or signing keys, at one authorization server.
 
     Args:
         issuer: its issuer identifier.
         clock: the time.
         method: how the client authenticates.
+        audience: of `private_key_jwt`: whom assertions are addressed to.
     """
 
-    def __init__(self, issuer: str, *, clock: Clock, method: AuthMethod = "client_secret_basic") -> None:
+    def __init__(
+        self,
+        issuer: str,
+        *,
+        clock: Clock,
+        method: AuthMethod = "client_secret_basic",
+        audience: Audience = "issuer",
+    ) -> None:
         self._issuer = issuer
         self._clock = clock
         self._method = method
+        self._audience = audience
 
     def verify(
         self, target: OAuthTokenSettings, value: SecretValue, *, deadline: timedelta, via: Egress | None
@@ -65,11 +75,17 @@ class OAuthTokenVerifier:
         """Get a token; introspect it."""
         asked = (TOKEN, INTROSPECTION) if target.introspect else (TOKEN,)
         probe = Probe.begin(asked, clock=self._clock, deadline=deadline, via=via)
-        if not {"client_id", "client_secret"} <= value.keys():
-            return probe.result(Reason.NOT_CONFIGURED, "the value has no client_id and client_secret")
+        proof = "private_key" if self._method == "private_key_jwt" else "client_secret"
+        if not {"client_id", proof} <= value.keys():
+            return probe.result(Reason.NOT_CONFIGURED, f"the value has no client_id and {proof}")
         client = OAuthClient(self._issuer, web=WebClient(proxy=probe.proxy))
         login = ClientLogin(
-            client_id=value["client_id"].get_secret_value(), client_secret=value["client_secret"], method=self._method
+            client_id=value["client_id"].get_secret_value(),
+            client_secret=value.get("client_secret", _NONE),
+            method=self._method,
+            private_key=value.get("private_key", _NONE),
+            key_id=value["key_id"].get_secret_value() if "key_id" in value else "",
+            audience=self._audience,
         )
         try:
             return self._judge(probe, client, login, target)

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from lifecycle.clients.oauth import AuthMethod, OAuthClient, Registration
+from lifecycle.clients.oauth import OAuthClient, Registration, SecretMethod
 from lifecycle.domain.credential import (
     CompleteListing,
     CredentialClass,
@@ -46,7 +46,7 @@ from lifecycle.domain.spec import Duration
 from lifecycle.issuers.registration_notes import NO_ID, KeptRegistration, RegistrationNotes
 
 _logger = logging.getLogger(__name__)
-_BASIC: AuthMethod = "client_secret_basic"
+_BASIC: SecretMethod = "client_secret_basic"
 _LONG_AGO = 1  # seconds since 1970: ends an overlap at once
 
 
@@ -70,7 +70,7 @@ class OAuthClientSecretSettings(KindSettings):
     readback: bool = False
     overlap: Duration = timedelta()
     end_initial_secret: bool = False
-    token_endpoint_auth_method: AuthMethod = _BASIC
+    token_endpoint_auth_method: SecretMethod = _BASIC
 
 
 def traits_of(*, readback: bool, overlap: timedelta) -> Traits:
