@@ -14,6 +14,7 @@ from lifecycle.bootstrap.leaks import scan
 from lifecycle.bootstrap.surroundings import Surroundings, new_id, utc_now
 from lifecycle.domain.approval import Approval
 from lifecycle.domain.receipt import Receipt, RotatedCredential
+from lifecycle.domain.rotation import Outcome
 from lifecycle.domain.rotation_policy import due
 
 if TYPE_CHECKING:
@@ -222,21 +223,33 @@ class Runs:
         )
 
     def _rotate(self) -> RotationRun:
-        """First issuance of what is new; in a sandbox also what is due."""
-        from lifecycle.operations.resume_rotations import rotate_all
+        """First issuance of what is new or declared again; in a sandbox also what is due."""
+        from lifecycle.operations.resume_rotations import RotationRun, rotate_all
 
         contexts = self._rotation.contexts()
+        again = tuple(item for item in contexts if self._came_back(item.credential))
+        others = tuple(item for item in contexts if item not in again)
         if self._around.sandbox is None:
             journal = self._rotation.journal
-            contexts = tuple(item for item in contexts if journal.head(item.credential).record is None)
+            others = tuple(item for item in others if journal.head(item.credential).record is None)
         with self._live("rotate") as update:
             self._shown.update = update
-            run = rotate_all(contexts, wait=self._around.sandbox is not None, stop=self._rotation.stop)
+            wait, stop = self._around.sandbox is not None, self._rotation.stop
+            issued = rotate_all(again, force=True, wait=wait, stop=stop)
+            rotated = rotate_all(others, wait=wait, stop=stop)
+            run = RotationRun(outcomes=(*issued.outcomes, *rotated.outcomes))
         worked = [outcome for outcome in run.outcomes if outcome.standing != "not due"]
         self._around.step("rotate", f"{len(worked)} credentials worked on" if worked else "nothing due")
         for outcome in worked:
             self._around.note(f"{outcome.credential}: {outcome.standing} {outcome.text}".rstrip())
         return run
+
+    def _came_back(self, name: str) -> bool:
+        """Whether a retired credential was taken out of the spec and is declared again; one that stayed is over."""
+        record = self._rotation.journal.head(name).record
+        if record is None or record.open or record.outcome is not Outcome.RETIRED:
+            return False
+        return self._infrastructure.receipts.left_out_since(f"credentials.{name}", record.at)
 
     def _verify(self) -> Verified:
         from lifecycle.operations.apply_environment import Verified

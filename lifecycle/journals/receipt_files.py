@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -76,6 +77,16 @@ class ReceiptFiles:
         names = sorted(self._folder.glob("*.json")) if self._folder.is_dir() else []
         finished = [path for path in names if not path.name.endswith((_INTENT, _SETTLED))]
         return _read(finished[-1]) if finished else None
+
+    def left_out_since(self, entry: str, moment: datetime) -> bool:
+        """Whether an applied spec after that moment did not hold this entry: it was removed, and may have come back."""
+        names = sorted(self._folder.glob("*.json"), reverse=True) if self._folder.is_dir() else []
+        for path in names:
+            if path.name < f"{moment:%Y%m%dT%H%M%S.%fZ}":
+                return False  # sorted by time: all others are older
+            if not path.name.endswith((_INTENT, _SETTLED)) and entry not in _read(path).entries:
+                return True
+        return False
 
     def path_of(self, receipt: Receipt) -> Path:
         """Where the receipt is, or will be."""
