@@ -83,9 +83,22 @@ class DataRobotClient:
         """Delete something, once. Raises NotFoundError when it is gone."""
         self._call("DELETE", path)
 
-    def exchange(self, method: str, path: str, *, deadline: Deadline | None = None) -> Answer:
+    def through(self, proxy: str) -> DataRobotClient:
+        """The same identity from another network position; itself where no proxy is named."""
+        if not proxy:
+            return self
+        return DataRobotClient(self.endpoint, self._token, web=WebClient(proxy=proxy), retry=self._retry)
+
+    def exchange(
+        self, method: str, path: str, *, body: Mapping[str, Any] | None = None, deadline: Deadline | None = None
+    ) -> Answer:
         """Send one request and return whatever was answered, untranslated: for verification."""
-        return self._web.exchange(method, self.endpoint + path, headers=self._headers(), deadline=deadline)
+        headers = self._headers()
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = json.dumps(body).encode()
+        return self._web.exchange(method, self.endpoint + path, headers=headers, content=content, deadline=deadline)
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token.get_secret_value()}", "Accept": "application/json"}
