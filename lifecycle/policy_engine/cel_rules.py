@@ -135,16 +135,18 @@ def cel_rule(entry: CatalogueEntry) -> Rule:
     read = tuple(_AFTER.findall(f"{entry.when} {entry.must}"))
     kinds = {name: type(value) for name, value in entry.parameters.items()}
 
+    bind = _Binder(over)
+
     def over_change(context: RuleContext, change: ResourceChange) -> Iterator[Observation]:
         _refuse_unknown(change, read)
-        seen = _bind(context, over, _change_document(change))
+        seen = bind(context, _change_document(change))
         if when.holds(seen) and not must.holds(seen):
             names = {"address": change.address, "type": change.type, "entry": change.entry}
             yield Observation(message=entry.message.format(**names), change=change)
 
     def over_spec(context: RuleContext) -> Iterator[Observation]:
         for path, document in _objects(context, over):
-            seen = _bind(context, over, document)
+            seen = bind(context, document)
             if when.holds(seen) and not must.holds(seen):
                 yield Observation(message=entry.message.format(entry=path or "the spec"), key_path=path)
 
@@ -177,13 +179,32 @@ def _refuse_unknown(change: ResourceChange, read: tuple[tuple[str, str], ...]) -
             raise UnknownValueError(change, "after")
 
 
-def _bind(context: RuleContext, name: str, document: Any) -> Any:
+class _Binder:
+    """Binds what an expression sees. All but the subject is the same for one pass of a rule, so it is bound once.
+
+    Args:
+        subject: name of the variable that changes.
+    """
+
+    def __init__(self, subject: str) -> None:
+        self._subject = subject
+        self._context: RuleContext | None = None
+        self._seen: Any = None
+
+    def __call__(self, context: RuleContext, document: Any) -> Any:
+        """The variables, with this document as the subject."""
+        if context is not self._context:
+            self._context, self._seen = context, _common(context)
+        self._seen.add_variable(self._subject, document)
+        return self._seen
+
+
+def _common(context: RuleContext) -> Any:
     import cel
 
     seen = cel.Context()
     for function, code in _FUNCTIONS.items():
         seen.add_function(function, code)
-    seen.add_variable(name, document)
     seen.add_variable("environment", context.spec.environment)
     seen.add_variable("sandbox", context.spec.sandbox is not None)
     seen.add_variable("today", datetime.combine(context.today, time(), tzinfo=UTC))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 
 
@@ -78,7 +79,13 @@ def every_resource(resource: str) -> bool:
 
 def has_no_resource_level(action: str, table: Mapping[str, Any]) -> bool:
     """Whether AWS accepts only `*` as the resource of an action, by the dated table."""
-    return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in table["actions"])
+    return _any_matches(action.lower(), tuple(table["actions"]))
+
+
+@lru_cache(maxsize=4096)
+def _any_matches(action: str, patterns: tuple[str, ...]) -> bool:
+    """Kept, since thousands of documents use some dozens of actions."""
+    return any(fnmatchcase(action, pattern.lower()) for pattern in patterns)
 
 
 def reaches(pattern: str, action: str) -> bool:

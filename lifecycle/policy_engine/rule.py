@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 
 from lifecycle.domain.plan import Action, Plan, ResourceChange
@@ -101,10 +102,16 @@ class ChangeRule:
         """Whether the check is to see this change."""
         if change.mode != "managed" or change.action not in self.actions:
             return False
-        return any(fnmatchcase(change.type, pattern) for pattern in self.types)
+        return _any_matches(self.types, change.type)
 
 
 Rule = SpecRule | ChangeRule
+
+
+@lru_cache(maxsize=4096)
+def _any_matches(patterns: tuple[str, ...], kind: str) -> bool:
+    """Kept, since a plan of thousands of changes has a handful of types."""
+    return any(fnmatchcase(kind, pattern) for pattern in patterns)
 
 
 def unknown(change: ResourceChange, attribute: str) -> bool:
