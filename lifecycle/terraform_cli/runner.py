@@ -25,6 +25,7 @@ from lifecycle.terraform_cli.cli_config import cli_config
 from lifecycle.terraform_cli.events import Diagnostic, Message, Observer, parse_diagnostic
 from lifecycle.terraform_cli.failures import Failure, StateLockedError, error_of, held_by, stopped
 from lifecycle.terraform_cli.listening import Heard, RecordedRun
+from lifecycle.terraform_cli.lock_file import lock_file_kept
 from lifecycle.terraform_cli.lock_holders import LockHolder
 from lifecycle.terraform_cli.locks import StaleLock, stale_lock
 from lifecycle.terraform_cli.process import Finished, Limits, memory_file, run
@@ -141,13 +142,18 @@ class TerraformCli:
         Args:
             update_lock: write the lock file anew.
         """
-        self.version()
-        locked = (self._place.folder / LOCK_FILE).exists() and not update_lock
-        if not locked and self._place.platforms:
+        lock = self._place.folder / LOCK_FILE
+        product = self.version().name
+        if self._place.platforms and (update_lock or not lock.exists()):
             self.lock_providers()
-            locked = True
-        options: dict[str, Any] = {"lockfile": "readonly"} if locked else {}
-        self._stream("init", self._limits.init, input=False, reconfigure=IsFlagged, **options)
+        options: dict[str, Any] = {"input": False, "reconfigure": IsFlagged}
+        if not lock.exists():
+            self._stream("init", self._limits.init, **options)
+        elif product == "terraform":
+            self._stream("init", self._limits.init, lockfile="readonly", **options)
+        else:
+            with lock_file_kept(lock):
+                self._stream("init", self._limits.init, **options)
 
     def lock_providers(self) -> None:
         """Write the lock file for every declared platform, from the mirror where there is one."""
