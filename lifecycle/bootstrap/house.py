@@ -16,6 +16,7 @@ from lifecycle.bootstrap.surroundings import Surroundings, utc_now
 from lifecycle.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from lifecycle.bootstrap.policy_desk import PolicyDesk
     from lifecycle.bootstrap.rotation import Rotation
     from lifecycle.bootstrap.runs import Confirm, Runs
     from lifecycle.bootstrap.verification import Checks
@@ -299,11 +300,12 @@ class House:
         head = verify_audit(self._around.paths.audit, expect_head=expect_head)
         return head.digest, head.sequence
 
-    def explain_rules(self, rule: str) -> list[Mapping[str, Any]]:
-        """What rules mean and which controls they answer."""
-        from lifecycle.bootstrap.gate import explain_rules
+    @cached_property
+    def policy(self) -> PolicyDesk:
+        """The rules of the gate: judge, try, generate, tell, explain."""
+        from lifecycle.bootstrap.policy_desk import PolicyDesk
 
-        return explain_rules(self._around, rule)
+        return PolicyDesk(self._around, lambda: self.infrastructure, lambda: self.rotation.journal)
 
     # -- local servers and new repositories -------------------------------------------------------------------------
 

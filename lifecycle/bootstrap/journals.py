@@ -31,7 +31,7 @@ def open_journal(around: Surroundings, stores: Stores) -> Journal:
         "vault": _vault,
     }
     chosen = around.spec.journal
-    if chosen is None or (chosen.kind == "sqlite" and around.sandbox is None):
+    if chosen is None or (chosen.kind == "sqlite" and around.spec.sandbox is None):
         raise ConfigurationError(
             f"environment {around.spec.environment} declares no journal that other hosts can see",
             remedy="declare `journal: {dynamodb: …}` or `{vault: …}`; SQLite serves one host and only sandboxes use it",

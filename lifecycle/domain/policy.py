@@ -69,16 +69,36 @@ class GateInput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleCard:
+    """What a report says about one rule of the catalogue, whether it found something or not."""
+
+    id: str
+    title: str
+    severity: Severity
+    why: str
+    remedy: str
+    controls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateVerdict:
-    """The gate's answer. It passes only if rules ran, none failed to run, and nothing unwaived blocks."""
+    """The gate's answer. It passes only if rules ran, none failed to run, and nothing unwaived blocks.
+
+    `evaluated` names the rules that ran to their end: a rule that is not among them was not asked, which is no pass.
+    """
 
     findings: tuple[Finding, ...]
     rules_evaluated: int
     errors: tuple[str, ...]
     bundle_digest: str
+    evaluated: tuple[str, ...] = ()
+
+    @property
+    def blocking(self) -> tuple[Finding, ...]:
+        """The findings that stop a change: errors that nobody waived."""
+        return tuple(f for f in self.findings if f.severity is Severity.ERROR and not f.waiver)
 
     @property
     def passed(self) -> bool:
         """Fail closed: zero rules or any engine error is not passed."""
-        blocking = any(f.severity is Severity.ERROR and not f.waiver for f in self.findings)
-        return self.rules_evaluated > 0 and not self.errors and not blocking
+        return self.rules_evaluated > 0 and not self.errors and not self.blocking

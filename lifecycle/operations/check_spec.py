@@ -17,7 +17,7 @@ class CheckedSpec:
     Attributes:
         spec: the resolved spec.
         counts: how many entries of each section.
-        verdict: of the rules that need no plan.
+        verdict: of the rules that apply to what was judged.
     """
 
     spec: Spec
@@ -30,16 +30,24 @@ class CheckedSpec:
         return self.verdict.findings
 
 
-def check_spec(load: Callable[[], Spec], engine: PolicyEngine) -> CheckedSpec:
-    """Read the spec and judge it without a plan.
+def spec_alone(spec: Spec) -> GateInput:
+    """What the gate judges when there is no plan."""
+    return GateInput(spec=spec)
+
+
+def check_spec(
+    load: Callable[[], Spec], engine: PolicyEngine, *, subject: Callable[[Spec], GateInput] = spec_alone
+) -> CheckedSpec:
+    """Read the spec and judge it, alone or with what else the caller knows.
 
     Args:
         load: reads and resolves the documents of the environment.
         engine: the gate.
+        subject: what is judged, e.g. with a plan.
 
     Raises:
         ConfigurationError: the documents are wrong; lists every place.
     """
     spec = load()
     counts = {section: len(getattr(spec, section)) for section in SECTIONS}
-    return CheckedSpec(spec=spec, counts=counts, verdict=engine.evaluate(GateInput(spec=spec)))
+    return CheckedSpec(spec=spec, counts=counts, verdict=engine.evaluate(subject(spec)))

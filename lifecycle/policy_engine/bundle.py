@@ -15,7 +15,9 @@ from lifecycle.policy_engine.catalogue import CatalogueEntry, load_catalogue
 from lifecycle.policy_engine.waivers import Waiver, load_waivers
 
 # Written from the code for editors (`make schema`); it judges nothing.
-_GENERATED = ".schema.json"
+_SCHEMA = ".schema.json"
+# Written from specs (`lifecycle policy generate`): it judges nothing, and changes with every spec.
+_GENERATED = "generated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ def bundle_digest(folder: Path) -> Digest:
     Raises:
         ConfigurationError: the folder is missing or empty, or holds a symbolic link (its target is not in the bundle).
     """
-    return tree_digest(folder, skip=lambda path: path.name.endswith(_GENERATED))
+    return tree_digest(folder, skip=lambda path: path.parts[0] == _GENERATED or path.name.endswith(_SCHEMA))
 
 
 def load_bundle(folder: Path) -> Bundle:

@@ -25,7 +25,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lifecycle.domain.errors import ConfigurationError
-from lifecycle.domain.policy import Severity
+from lifecycle.domain.policy import RuleCard, Severity
 from lifecycle.policy_engine.rule import Rule
 from lifecycle.policy_engine.yaml_file import read_yaml, validated
 
@@ -63,6 +63,17 @@ class CatalogueEntry(BaseModel):
         if self.types and self.over != "change":
             raise ValueError("types are of changes")
         return self
+
+    def card(self) -> RuleCard:
+        """The rule as reports show it."""
+        return RuleCard(
+            id=self.id,
+            title=self.title,
+            severity=self.severity,
+            why=self.why,
+            remedy=self.remedy,
+            controls=self.controls,
+        )
 
     def parameters_for(self, environment: str) -> dict[str, Any]:
         """The parameters that hold in an environment; later patterns win."""

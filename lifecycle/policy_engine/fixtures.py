@@ -1,7 +1,7 @@
 """Proves each rule by cases: what must fire and what must not. Run by `lifecycle policy test` and by our own tests.
 
-`policies/tests/base.yaml` holds a small environment with which every rule is content. Each record of the other files
-changes it:
+`policies/tests/base.yaml` holds a small environment with which every rule is content, and `today`, the day on which the
+cases hold (so that they still do next year). Each record of the other files changes it:
 
     - rule: LC-NET-001
       fires: true
@@ -11,12 +11,15 @@ changes it:
       drift: [...]
       live_versions: {name: 2}
       previous_entries: {credentials.name: kind}
+
+`policies/attacks` holds records of the same form: changes that must be refused, by the named rule.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,7 @@ from lifecycle.domain.spec import SECTIONS, Spec
 from lifecycle.policy_engine.yaml_file import read_yaml, validated
 
 _HERE = {"file": "environments/fixture/environment.yaml", "line": 1, "column": 1}
+_TODAY = "today"
 _CHOSEN = ("backend", "journal", "runtime", "spooler")
 
 
@@ -77,11 +81,28 @@ def gate_input(case: Case, base: Mapping[str, Any]) -> GateInput:
             drift=tuple(_change(item) for item in case.drift),
         )
     return GateInput(
-        spec=Spec.model_validate(_placed(_merged(base, case.spec))),
+        spec=Spec.model_validate(_placed(_merged({k: v for k, v in base.items() if k != _TODAY}, case.spec))),
         plan=plan,
         live_versions=case.live_versions,
         previous_entries=case.previous_entries,
     )
+
+
+def load_base(folder: Path) -> Mapping[str, Any]:
+    """The small environment of a folder of cases.
+
+    Raises:
+        ConfigurationError: it is missing or unreadable.
+    """
+    base = read_yaml(folder / "base.yaml")
+    if not isinstance(base, Mapping) or not isinstance(base.get(_TODAY), date):
+        raise ConfigurationError("base.yaml of the policy cases names no day", remedy="write `today: 2026-11-24`")
+    return base
+
+
+def day_of(base: Mapping[str, Any]) -> datetime:
+    """Noon of the day on which the cases hold."""
+    return datetime.combine(base[_TODAY], time(12), tzinfo=UTC)
 
 
 def run_cases(engine: PolicyEngine, folder: Path) -> tuple[CaseResult, ...]:
@@ -90,8 +111,27 @@ def run_cases(engine: PolicyEngine, folder: Path) -> tuple[CaseResult, ...]:
     Raises:
         ConfigurationError: a file or record is wrong.
     """
-    base = read_yaml(folder / "base.yaml")
+    base = load_base(folder)
     return tuple(CaseResult(case=case, problem=_problem(engine, case, base)) for case in load_cases(folder))
+
+
+def run_attacks(engine: PolicyEngine, folder: Path, base: Mapping[str, Any]) -> tuple[CaseResult, ...]:
+    """Run a corpus of malicious changes: each must be refused, by the rule it names, at severity error.
+
+    Raises:
+        ConfigurationError: a file or record is wrong.
+    """
+    return tuple(CaseResult(case=case, problem=_not_refused(engine, case, base)) for case in load_cases(folder))
+
+
+def _not_refused(engine: PolicyEngine, case: Case, base: Mapping[str, Any]) -> str:
+    if not case.fires:
+        return "an attack must fire"
+    problem = _problem(engine, case, base)
+    if problem:
+        return problem
+    blocking = engine.evaluate(gate_input(case, base)).blocking
+    return "" if any(finding.rule == case.rule for finding in blocking) else "was found, but not refused"
 
 
 def uncovered(cases: tuple[Case, ...], rules: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from lifecycle.policy_engine import (
     spec_rules,
     value_rules,
 )
-from lifecycle.policy_engine.bundle import Bundle, load_bundle
+from lifecycle.policy_engine.bundle import Bundle, bundle_digest, load_bundle
 from lifecycle.policy_engine.catalogue import CatalogueEntry, mismatches
 from lifecycle.policy_engine.cel_rules import cel_rules
 from lifecycle.policy_engine.rule import Observation, Rule, RuleContext, SpecRule, UnknownValueError
@@ -50,18 +50,25 @@ class TypedPolicyEngine:
         self._folder = folder
         self._clock = clock
         self._rules = rules
+        self._loaded: tuple[Bundle, tuple[Rule, ...]] | None = None
 
     def evaluate(self, subject: GateInput) -> GateVerdict:
         """Run every rule that applies. Anything that goes wrong is a verdict that does not pass."""
         try:
-            bundle = load_bundle(self._folder)
-            rules = (*self._rules, *cel_rules(bundle.catalogue.values()))
+            bundle, rules = self._load()
         except (LifecycleError, OSError) as error:
             return GateVerdict(findings=(), rules_evaluated=0, errors=(str(error),), bundle_digest="")
         wrong = mismatches(bundle.catalogue, rules)
         if wrong:
             return GateVerdict(findings=(), rules_evaluated=0, errors=wrong, bundle_digest=bundle.digest)
         return _Evaluation(bundle, subject, self._clock).run(rules)
+
+    def _load(self) -> tuple[Bundle, tuple[Rule, ...]]:
+        """Bundle and rules; read and compiled anew when any file of the folder is another than last time."""
+        if self._loaded is None or self._loaded[0].digest != bundle_digest(self._folder):
+            bundle = load_bundle(self._folder)
+            self._loaded = bundle, (*self._rules, *cel_rules(bundle.catalogue.values()))
+        return self._loaded
 
 
 class _Evaluation:
@@ -76,21 +83,22 @@ class _Evaluation:
     def run(self, rules: tuple[Rule, ...]) -> GateVerdict:
         findings: list[Finding] = []
         errors: list[str] = []
-        evaluated = 0
+        evaluated: list[str] = []
         for rule in rules:
             entry = self._bundle.catalogue[rule.id]
             if not self._applies(rule, entry):
                 continue
             try:
                 findings += [self._finding(entry, seen) for seen in self._observe(rule, entry)]
-                evaluated += 1
+                evaluated.append(rule.id)
             except Exception as error:  # whatever a rule raises, the gate does not pass
                 errors.append(f"rule {rule.id} could not be evaluated: {type(error).__name__}: {error}")
         return GateVerdict(
             findings=tuple(sorted(findings, key=_order)) + self._stale_waivers(findings),
-            rules_evaluated=evaluated,
+            rules_evaluated=len(evaluated),
             errors=tuple(errors),
             bundle_digest=self._bundle.digest,
+            evaluated=tuple(evaluated),
         )
 
     def _applies(self, rule: Rule, entry: CatalogueEntry) -> bool:

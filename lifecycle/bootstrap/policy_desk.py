@@ -1,0 +1,237 @@
+"""What `lifecycle policy …` may ask for: judge, try the rules, generate rights, tell a change in words, explain."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lifecycle import __version__
+from lifecycle.bootstrap.gate import explain_rules, gate
+from lifecycle.bootstrap.live_state import live_versions
+from lifecycle.bootstrap.surroundings import Surroundings
+from lifecycle.domain.errors import ConfigurationError, Place
+from lifecycle.domain.grants import GrantChange, compare, grants
+from lifecycle.domain.policy import GateInput, RuleCard
+from lifecycle.domain.policy_tests import BundleTrials, Trial
+
+if TYPE_CHECKING:
+    from lifecycle.bootstrap.infrastructure import Infrastructure
+    from lifecycle.domain.plan import Plan
+    from lifecycle.domain.ports import RotationJournal
+    from lifecycle.domain.spec import Spec
+    from lifecycle.operations.check_spec import CheckedSpec
+    from lifecycle.policy_engine.fixtures import CaseResult
+
+FORMATS = ("sarif", "junit", "markdown", "github")
+
+
+class PolicyDesk:
+    """The rules of one repository.
+
+    Args:
+        around: settings, paths, spec.
+        infrastructure: Terraform of the environment, which reads plans and knows the last receipt.
+        journal: tells which credentials are live, for the rules about removal.
+    """
+
+    def __init__(
+        self,
+        around: Surroundings,
+        infrastructure: Callable[[], Infrastructure],
+        journal: Callable[[], RotationJournal],
+    ) -> None:
+        self._around = around
+        self._infrastructure = infrastructure
+        self._journal = journal
+
+    # -- judge --------------------------------------------------------------------------------------------------------
+
+    def check(self, *, folder: Path | None = None, plan_json: Path | None = None) -> CheckedSpec:
+        """The gate over the spec, and over a plan when one is given.
+
+        Args:
+            folder: a reviewed-plan folder; Terraform shows its plan.
+            plan_json: what `terraform show -json` printed.
+
+        Raises:
+            ConfigurationError: the spec is wrong, or the file cannot be read.
+            UnsafePlanError: it is no plan that this version knows.
+        """
+        from lifecycle.operations.check_spec import check_spec, spec_alone
+
+        plan = self._plan(folder, plan_json)
+        subject = spec_alone if plan is None else lambda spec: self._subject(spec, plan)
+        return check_spec(lambda: self._around.spec, gate(self._around), subject=subject)
+
+    def _plan(self, folder: Path | None, plan_json: Path | None) -> Plan | None:
+        from lifecycle.terraform_cli.plan_reader import read_plan
+
+        if plan_json is not None:
+            try:
+                return read_plan(plan_json.read_bytes())
+            except OSError as error:
+                raise ConfigurationError(
+                    f"the plan {plan_json} cannot be read: {error.strerror}",
+                    remedy="write it with `terraform show -json PLAN > FILE`",
+                ) from None
+        if folder is not None:
+            house = self._infrastructure()
+            return read_plan(house.runner.show(house.folder(folder).plan_file))
+        return None
+
+    def _subject(self, spec: Spec, plan: Plan) -> GateInput:
+        latest = self._infrastructure().receipts.latest()
+        entries: Mapping[str, str] = latest.entries if latest else {}
+        live = live_versions(self._journal(), entries)
+        return GateInput(spec=spec, plan=plan, live_versions=live, previous_entries=entries)
+
+    def rendered(self, checked: CheckedSpec, form: str) -> str:
+        """A verdict in one of `FORMATS`."""
+        from lifecycle.renderers.findings_github import findings_github
+        from lifecycle.renderers.findings_junit import findings_junit
+        from lifecycle.renderers.findings_markdown import findings_markdown
+        from lifecycle.renderers.findings_sarif import findings_sarif
+
+        verdict, name = checked.verdict, checked.spec.environment
+        if form == "sarif":
+            otherwise = Place(file=checked.spec.backend.place.file, line=1, column=1)
+            return findings_sarif(verdict, self.cards, tool_version=__version__, otherwise=otherwise)
+        if form == "junit":
+            return findings_junit(verdict, self.cards, environment=name)
+        if form == "github":
+            return findings_github(verdict)
+        return findings_markdown(verdict, environment=name)
+
+    @cached_property
+    def cards(self) -> tuple[RuleCard, ...]:
+        """Every rule of the catalogue as reports show it; none when the bundle cannot be read (the verdict says so)."""
+        from lifecycle.policy_engine.bundle import load_bundle
+
+        try:
+            catalogue = load_bundle(self._around.paths.policies).catalogue
+        except ConfigurationError:
+            return ()
+        return tuple(item.card() for _, item in sorted(catalogue.items()))
+
+    # -- try ----------------------------------------------------------------------------------------------------------
+
+    def test(self, folder: Path | None = None) -> BundleTrials:
+        """Run the cases of every rule and the attacks, against this bundle or another.
+
+        Args:
+            folder: a bundle; its own cases and attacks are used.
+
+        Raises:
+            ConfigurationError: something in it is missing or wrong.
+        """
+        from lifecycle.policy_engine import fixtures
+        from lifecycle.policy_engine.bundle import load_bundle
+        from lifecycle.policy_engine.typed import TypedPolicyEngine
+
+        bundle = folder or self._around.paths.policies
+        loaded = load_bundle(bundle)
+        base = fixtures.load_base(bundle / "tests")
+        engine = TypedPolicyEngine(bundle, clock=lambda: fixtures.day_of(base))
+        cases = fixtures.run_cases(engine, bundle / "tests")
+        return BundleTrials(
+            bundle_digest=loaded.digest,
+            cases=tuple(_trial(item, "fires" if item.case.fires else "stays silent") for item in cases),
+            attacks=tuple(
+                _trial(item, "is refused") for item in fixtures.run_attacks(engine, bundle / "attacks", base)
+            ),
+            uncovered=fixtures.uncovered(tuple(item.case for item in cases), tuple(sorted(loaded.catalogue))),
+        )
+
+    # -- rights of the tool itself ------------------------------------------------------------------------------------
+
+    def stale_rights(self) -> list[str]:
+        """Generated policies that are not what the spec gives, and files that it no longer gives."""
+        wanted, home = self._generated()
+        there = {path.relative_to(home).as_posix() for path in home.glob(f"{self._around.paths.env}/**/*")}
+        files = {name for name in there if (home / name).is_file()}
+        stale = {name for name, text in wanted.items() if name not in files or (home / name).read_text() != text}
+        return sorted(stale | (files - wanted.keys()))
+
+    def generate(self) -> list[str]:
+        """Write the least policies of the tool's identities into `policies/generated/`; returns what changed."""
+        from lifecycle.foundation.atomic_file import replace_file
+
+        wanted, home = self._generated()
+        changed = self.stale_rights()
+        for name in changed:
+            if name in wanted:
+                (home / name).parent.mkdir(parents=True, exist_ok=True)
+                replace_file(home / name, wanted[name].encode(), mode=0o644)
+            else:
+                (home / name).unlink()
+        return changed
+
+    def _generated(self) -> tuple[Mapping[str, str], Path]:
+        from lifecycle.policy_engine.generate import generate_policies
+
+        return generate_policies(self._around.spec), self._around.paths.policies / "generated"
+
+    # -- tell ---------------------------------------------------------------------------------------------------------
+
+    def diff(self, against: str) -> GrantChange:
+        """What the spec allows that it did not allow at a git reference, and the other way, in words.
+
+        Raises:
+            ConfigurationError: no such commit, or the spec of that commit is wrong.
+        """
+        before = self.spec_at(against)
+        after = self._around.spec
+        told = compare(grants(before) if before else (), grants(after))
+        now, gone = self._effects(before, after)
+        return GrantChange(added=(*told.added, *now), removed=(*told.removed, *gone))
+
+    def spec_at(self, against: str) -> Spec | None:
+        """The spec of this environment at a git reference; None when the environment did not exist there."""
+        from lifecycle.bootstrap.kinds import registry
+        from lifecycle.clients.git import GitHistory
+        from lifecycle.documents.builder import load_spec
+        from lifecycle.settings import child_environment
+
+        paths = self._around.paths
+        history = GitHistory(paths.root, environment=child_environment(with_aws=False))
+        commit = history.commit(against)
+        with tempfile.TemporaryDirectory(prefix="lifecycle-diff-") as name:
+            root = Path(name)
+            history.write_folder(commit, "environments", root)
+            folder = root / "environments" / paths.env
+            return load_spec(folder, registry(), root=root) if folder.is_dir() else None
+
+    def _effects(self, before: Spec | None, after: Spec) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Changes of effective AWS rights: wildcards expanded, deny counted, so that rewriting says nothing."""
+        from lifecycle.policy_engine.bundle import load_bundle
+        from lifecycle.policy_engine.iam_words import IamWorld, differences, world_of
+
+        table = load_bundle(self._around.paths.policies).tables["iam_actions"]
+        old = world_of(before) if before else IamWorld(identities=())
+        told = differences(old, world_of(after), table)
+        gone = tuple(text for text in told if " may no longer " in text)
+        return tuple(text for text in told if text not in gone), gone
+
+    def explain(self, rule: str) -> list[Mapping[str, Any]]:
+        """What rules mean: one in full, all with a line each, or `controls`: which rules answer which control."""
+        if rule != "controls":
+            return explain_rules(self._around, rule)
+        answered: dict[str, list[RuleCard]] = {}
+        for card in self.cards:
+            for control in card.controls:
+                answered.setdefault(control, []).append(card)
+        return [
+            {
+                "control": control,
+                "rules": [card.id for card in cards],
+                "lines": [control, *(f"  {card.id}  {card.severity:<7}  {card.title}" for card in cards)],
+            }
+            for control, cards in sorted(answered.items())
+        ]
+
+
+def _trial(result: CaseResult, expected: str) -> Trial:
+    return Trial(rule=result.case.rule, expected=expected, because=result.case.because, problem=result.problem)

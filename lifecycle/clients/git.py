@@ -1,0 +1,81 @@
+"""Reads the files of a commit, without a checkout: what a folder held at a reference."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from lifecycle.domain.errors import ConfigurationError
+from lifecycle.foundation.atomic_file import replace_file
+
+_PLAIN = ("100644", "100755")
+_TIMEOUT = 60
+
+
+class GitHistory:
+    """The history of one checkout.
+
+    Args:
+        root: the checkout, or a folder inside it.
+        environment: the whole environment of the git processes.
+    """
+
+    def __init__(self, root: Path, *, environment: Mapping[str, str]) -> None:
+        self._root = root
+        self._environment = dict(environment)
+
+    def commit(self, reference: str) -> str:
+        """The commit that a branch, tag or id names.
+
+        Raises:
+            ConfigurationError: there is none, or this is no git checkout.
+        """
+        named = self._run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
+        if not named.strip():
+            raise ConfigurationError(
+                f"git knows no commit {reference!r} in {self._root}",
+                remedy="name a branch, tag or commit that is fetched: --against origin/main",
+            )
+        return named.decode().strip()
+
+    def write_folder(self, commit: str, folder: str, into: Path) -> int:
+        """Write the plain files that a folder held; links and submodules are left out, since nothing reads them.
+
+        Args:
+            commit: from `commit`.
+            folder: relative to `root`.
+            into: an empty folder; gets the same relative paths.
+
+        Returns:
+            how many files there were.
+        """
+        listed = self._run("ls-tree", "-r", "-z", commit, "--", f"{folder}/").decode("utf-8", "surrogateescape")
+        written = 0
+        for line in listed.split("\0"):
+            mode, _, rest = line.partition(" ")
+            name, path = rest.partition("\t")[0].rpartition(" ")[2], rest.partition("\t")[2]
+            if mode in _PLAIN and path and ".." not in Path(path).parts:
+                target = into / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                replace_file(target, self._run("cat-file", "blob", name))
+                written += 1
+        return written
+
+    def _run(self, *arguments: str) -> bytes:
+        command = ["git", "--no-pager", "--no-replace-objects", *arguments]
+        try:
+            done = subprocess.run(  # noqa: S603 - a fixed program, a list, no shell
+                command, cwd=self._root, env=self._environment, capture_output=True, timeout=_TIMEOUT, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ConfigurationError(
+                f"git {arguments[0]} did not run: {type(error).__name__}", remedy="install git, or free the disk"
+            ) from None
+        if done.returncode not in (0, 1) or (done.returncode and arguments[0] != "rev-parse"):
+            reason = done.stderr.decode(errors="replace").strip().splitlines()
+            raise ConfigurationError(
+                f"git {arguments[0]} failed: {reason[0] if reason else done.returncode}",
+                remedy="run it inside the checkout that holds environments/",
+            )
+        return done.stdout
