@@ -20,6 +20,7 @@ from lifecycle.journals.plan_store import PlanFolderFiles
 from lifecycle.journals.receipt_files import ReceiptFiles
 from lifecycle.operations.apply_plan import ApplyContext
 from lifecycle.operations.plan_infrastructure import PlanContext
+from lifecycle.policy_engine.bundle import bundle_digest
 from lifecycle.policy_engine.fixtures import Case, gate_input
 from lifecycle.policy_engine.typed import TypedPolicyEngine
 from lifecycle.policy_engine.yaml_file import read_yaml
@@ -76,7 +77,8 @@ class MemoryTerraform:
     def init(self) -> None:
         self.calls.append("init")
 
-    def plan(self, out: Path, *, destroy: bool = False) -> bool:
+    def plan(self, out: Path, *, destroy: bool = False, refresh_only: bool = False) -> bool:
+        assert not refresh_only
         self.calls.append("plan")
         changes: list[dict[str, Any]] = []
         for item in [] if destroy else self.wanted:
@@ -207,9 +209,5 @@ class World:
         return replace(self.target, lineage=state.lineage, serial=state.serial)
 
     def _digests(self) -> dict[str, str]:
-        names = {"spec": "spec", "generated": "generated", "modules": "modules", "policy_bundle": "policies"}
-        return {name: tree_digest(self.root / folder, skip=_schema) for name, folder in names.items()}
-
-
-def _schema(path: Path) -> bool:
-    return path.name.endswith(".schema.json")
+        trees = {name: tree_digest(self.root / name) for name in ("spec", "generated", "modules")}
+        return {**trees, "policy_bundle": bundle_digest(self.root / "policies")}
