@@ -109,7 +109,8 @@ def _save(house: House, path: Path) -> None:
         "stages": {stage.value: version for stage, version in store.stages.items()},
         "pending": [[*key, version] for key, version in store.pending.items()],
         "revision": store.revision,
-        "marker": store.marker,
+        "stepped": store.stepped,
+        "arrived": store.arrived,
         "promoted": sorted(store.promoted),
         "box": _plain(consumer.box),
         "holds": _plain(consumer.holds),
@@ -142,7 +143,9 @@ def _load(house: House, document: dict[str, Any]) -> None:
         store.values[summary.version] = (summary, _value(value) or {})
     store.stages = {VersionStage(stage): version for stage, version in document["stages"].items()}
     store.pending = {(OperationId(one), CandidateId(two)): VersionId(three) for one, two, three in document["pending"]}
-    store.revision, store.marker = document["revision"], document["marker"]
+    store.revision, store.arrived = document["revision"], document["arrived"]
+    step, made = document["stepped"]
+    store.stepped = (step, made)
     store.promoted = {OperationId(item) for item in document["promoted"]}
     consumer.box, consumer.holds = _value(document["box"]), _value(document["holds"])
     consumer.fence = document["fence"]
