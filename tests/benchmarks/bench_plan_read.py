@@ -50,9 +50,7 @@ def run(effort: Effort, scratch: Path) -> list[Result]:
         "show-json": lambda: root.bare("show", "-json", "bare.bin"),
     }
     rounds = effort.pick(5, 5)
-    results = compare(
-        "G9", f"decode+all rules changes={size}", sides=sides, rounds=rounds, limits={"show-json": 0.05}
-    )
+    results = compare("G9", f"decode+all rules changes={size}", sides=sides, rounds=rounds, limits={"show-json": 0.05})
     decode = {"ours": lambda: seconds(lambda: read_plan(shown)), "show-json": sides["show-json"]}
     return results + compare("G9", f"decode alone changes={size}", sides=decode, rounds=3, limits={"show-json": 0.05})
 

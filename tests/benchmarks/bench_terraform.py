@@ -133,7 +133,9 @@ def modules(number: int) -> dict[str, Any]:
 
 def users(number: int) -> dict[str, Any]:
     """So many IAM users; the provider is loaded, and asked for nothing."""
-    silent = {f"skip_{what}": True for what in ("credentials_validation", "requesting_account_id", "metadata_api_check")}
+    silent = {
+        f"skip_{what}": True for what in ("credentials_validation", "requesting_account_id", "metadata_api_check")
+    }
     provider = {"region": "eu-west-1", "access_key": "unused", "secret_key": "unused", **silent}
     return {
         "main.tf.json": {

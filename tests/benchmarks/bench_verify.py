@@ -74,9 +74,7 @@ def verify(size: int, threads: int) -> tuple[float, float]:
     watcher = threading.Thread(target=watch)
     watcher.start()
     start = time.perf_counter()
-    found = verify_connectors(
-        probes, clock=lambda: datetime.now(UTC), breaker=Breakers(), threads=threads
-    )
+    found = verify_connectors(probes, clock=lambda: datetime.now(UTC), breaker=Breakers(), threads=threads)
     taken = time.perf_counter() - start
     ended.set()
     watcher.join()
