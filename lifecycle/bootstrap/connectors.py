@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from lifecycle.bootstrap.oauth_logins import client_login
 from lifecycle.bootstrap.service_verifiers import service_builders
 from lifecycle.bootstrap.stores import Stores
 from lifecycle.bootstrap.surroundings import Surroundings, utc_now
@@ -40,6 +41,7 @@ class Verifiers:
             "aws_identity": self._aws_identity,
             "aws_secrets_manager": self._secrets_manager,
             "datarobot": self._datarobot,
+            "oauth_refresh_token": self._refresh_token,
             "oauth_token": self._oauth_token,
             "postgres": self._postgres,
             "s3": self._s3,
@@ -59,6 +61,7 @@ class Verifiers:
         """What shows that a value of this kind logs in, where no connector uses it."""
         from lifecycle.connectors.aws_identity import AwsIdentitySettings
         from lifecycle.connectors.datarobot import DataRobotSettings
+        from lifecycle.connectors.oauth_refresh_token import OAuthRefreshTokenCheck
         from lifecycle.connectors.oauth_token import OAuthTokenSettings
         from lifecycle.connectors.postgres import PostgresSettings
         from lifecycle.connectors.snowflake import SnowflakeSettings
@@ -72,6 +75,8 @@ class Verifiers:
                 kind, settings = "datarobot", DataRobotSettings(datarobot=credential.settings.datarobot)
             case "oauth_client_secret" | "oauth_private_key_jwt":
                 kind, settings = "oauth_token", OAuthTokenSettings()
+            case "oauth_refresh_token":
+                kind, settings = "oauth_refresh_token", OAuthRefreshTokenCheck()
             case "postgres_role_password":
                 kind = "postgres"
                 settings = PostgresSettings(host=own.host, port=own.port, database=own.database, ca_file=own.ca_file)
@@ -104,6 +109,16 @@ class Verifiers:
         target = self._around.spec.datarobot[settings.datarobot]
         endpoint = self._around.resolve(target.endpoint)
         return DataRobotVerifier(endpoint, api_version=target.api_version, clock=utc_now)
+
+    def _refresh_token(self, _settings: Any, credential: Credential | None) -> ConnectorVerifier:
+        from lifecycle.connectors.oauth_refresh_token import OAuthRefreshTokenVerifier
+
+        if credential is None or credential.kind != "oauth_refresh_token":
+            raise ConfigurationError(
+                "an oauth_refresh_token connector names no credential of that kind", remedy="add `credential:`"
+            )
+        login = client_login(self._around, self._stores, credential)
+        return OAuthRefreshTokenVerifier(self._around.resolve(credential.settings.issuer), login, clock=utc_now)
 
     def _oauth_token(self, _settings: Any, credential: Credential | None) -> ConnectorVerifier:
         from lifecycle.connectors.oauth_token import OAuthTokenVerifier

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lifecycle.bootstrap.oauth_logins import client_login
 from lifecycle.bootstrap.stores import KeptValue, Stores
 from lifecycle.bootstrap.surroundings import SANDBOX, Surroundings, utc_now
 from lifecycle.domain.errors import ConfigurationError
@@ -50,6 +51,7 @@ class Issuers:
             "datarobot_api_key": self._api_key,
             "oauth_client_secret": self._client_secret,
             "oauth_private_key_jwt": self._private_key_jwt,
+            "oauth_refresh_token": self._refresh_token,
             "postgres_role_password": self._role_password,
             "snowflake_key_pair": self._key_pair,
         }
@@ -113,6 +115,21 @@ class Issuers:
             client_id=own.client_id,
             algorithm=own.algorithm,
             registration_client_uri=own.registration_client_uri,
+        )
+        return BoundIssuer(issuer=issuer, principal=own.client_id)
+
+    def _refresh_token(self, credential: Credential) -> BoundIssuer:
+        from lifecycle.clients.oauth import OAuthClient
+        from lifecycle.issuers.oauth_refresh_token import OAuthRefreshTokenIssuer
+
+        own = credential.settings
+        issuer = OAuthRefreshTokenIssuer(
+            OAuthClient(self._around.resolve(own.issuer)),
+            client_login(self._around, self._stores, credential),
+            self._stores.fingerprinter,
+            current=self._current(credential),
+            fapi2=own.fapi2,
+            overlap=own.overlap,
         )
         return BoundIssuer(issuer=issuer, principal=own.client_id)
 

@@ -13,6 +13,7 @@ def registry() -> KindRegistry:
     """All kinds, gathered once."""
     from lifecycle.connectors import aws_secrets_manager as secrets_manager_check
     from lifecycle.connectors import datarobot, oauth_token, postgres, s3, snowflake, web_proxy
+    from lifecycle.connectors import oauth_refresh_token as refresh_token_check
     from lifecycle.connectors import vault as vault_check
     from lifecycle.destinations import ecs_service, file
     from lifecycle.issuers import (
@@ -20,6 +21,7 @@ def registry() -> KindRegistry:
         datarobot_api_key,
         oauth_client_secret,
         oauth_private_key_jwt,
+        oauth_refresh_token,
         postgres_role_password,
         snowflake_key_pair,
     )
@@ -44,6 +46,8 @@ def registry() -> KindRegistry:
             file.KIND,
             oauth_client_secret.KIND,
             oauth_private_key_jwt.KIND,
+            oauth_refresh_token.KIND,
+            refresh_token_check.KIND,
             oauth_token.KIND,
             postgres.KIND,
             postgres_role_password.KIND,

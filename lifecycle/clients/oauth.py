@@ -29,7 +29,7 @@ from lifecycle.foundation.retry import retry_idempotent
 from lifecycle.foundation.signed_jwt import load_key, signed_jwt
 
 SecretMethod = Literal["client_secret_basic", "client_secret_post"]
-AuthMethod = SecretMethod | Literal["private_key_jwt"]
+AuthMethod = SecretMethod | Literal["private_key_jwt", "none"]
 Audience = Literal["issuer", "token_endpoint"]
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ASSERTION_SECONDS = 60
@@ -55,6 +55,7 @@ class OAuthEndpoints:
     issuer: str
     token: str
     introspection: str = ""
+    revocation: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,10 +149,12 @@ class OAuthClient:
                 remedy="write the issuer exactly as it names itself",
             )
         introspection = answer.text_field("introspection_endpoint")
+        revocation = answer.text_field("revocation_endpoint")
         return OAuthEndpoints(
             issuer=self.issuer,
             token=checked_endpoint(answer.text_field("token_endpoint"), what="the token endpoint"),
             introspection=checked_endpoint(introspection, what="the introspection endpoint") if introspection else "",
+            revocation=checked_endpoint(revocation, what="the revocation endpoint") if revocation else "",
         )
 
     def request_token(
@@ -162,17 +165,35 @@ class OAuthClient:
         return self._form(endpoints.token, login, form, deadline)
 
     def introspect(
-        self, endpoints: OAuthEndpoints, login: ClientLogin, token: SecretText, *, deadline: Deadline | None = None
+        self,
+        endpoints: OAuthEndpoints,
+        login: ClientLogin,
+        token: SecretText,
+        *,
+        hint: str = "access_token",
+        deadline: Deadline | None = None,
     ) -> Answer:
         """Ask whether a token is active; returns whatever was answered."""
-        form = {"token": token.get_secret_value(), "token_type_hint": "access_token"}
+        form = {"token": token.get_secret_value(), "token_type_hint": hint}
         return self._form(endpoints.introspection, login, form, deadline)
+
+    def refresh(self, endpoints: OAuthEndpoints, login: ClientLogin, token: SecretText) -> Answer:
+        """Present a refresh token, once; returns whatever was answered."""
+        form = {"grant_type": "refresh_token", "refresh_token": token.get_secret_value()}
+        return self._form(endpoints.token, login, form, None)
+
+    def revoke_token(self, endpoints: OAuthEndpoints, login: ClientLogin, token: SecretText) -> Answer:
+        """Revoke a refresh token (RFC 7009); returns whatever was answered. A 200 does not prove that it lived."""
+        form = {"token": token.get_secret_value(), "token_type_hint": "refresh_token"}
+        return self._form(endpoints.revocation, login, form, None)
 
     def _form(self, url: str, login: ClientLogin, form: dict[str, str], deadline: Deadline | None) -> Answer:
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
         secret = login.client_secret.get_secret_value()
         if login.method == "private_key_jwt":
             form = form | self._assertion(url, login)
+        elif login.method == "none":
+            form = form | {"client_id": login.client_id}
         elif login.method == "client_secret_basic":
             # RFC 6749, 2.3.1: both halves are form-encoded before they are joined.
             pair = f"{quote_plus(login.client_id)}:{quote_plus(secret)}"
