@@ -109,16 +109,19 @@ class Endpoints:
 
 
 def _snowflake(connector: Connector, spec: Spec) -> tuple[str, ...]:
-    """The host of its account; the account stands in the connector, else in its credential."""
+    """Its endpoint, else the host of its account; both stand in the connector, else in its credential."""
     credential = spec.credentials.get(connector.credential or "")
     sources = (connector.settings, credential.settings if credential else None)
+    named = [str(getattr(source, "endpoint", "") or "") for source in sources]
+    if any(named):
+        return tuple(url for url in named if url)[:1]
     accounts = (str(getattr(source, "account", "") or "") for source in sources)
     return tuple(f"https://{account.lower()}.snowflakecomputing.com" for account in accounts if account)[:1]
 
 
 def _stated(settings: Any) -> tuple[str, ...]:
     """What settings of most kinds say in these fields."""
-    url = str(getattr(settings, "url", "") or "")
+    url = str(getattr(settings, "service", "") or getattr(settings, "url", "") or "")
     if url:
         return (url,)
     host, port = str(getattr(settings, "host", "") or ""), getattr(settings, "port", None)
