@@ -58,7 +58,7 @@ def run(effort: Effort, scratch: Path) -> list[Result]:
     results = bench_yaml(files, accounts, rounds)
     results += bench_json(files[0].parent, accounts, rounds)
     results += bench_memory(scratch / "memory" / "bench", effort.pick(20_000, 5_000, 100_000), effort.pick(5, 3))
-    return results + [_cdktf()]
+    return [*results, _cdktf()]
 
 
 def _cdktf() -> NotMeasured:

@@ -99,6 +99,7 @@ def overhead(endpoint: str, scratch: Path, rounds: int, rotations: int) -> list[
     house = House(kind=CredentialClass.B, world=world, book=journal, log=FileAuditLog(scratch / "audit"))
     # The referee of the simulations is not part of the engine.
     world.instant.clear()
+    world.state_of = str
     house.provider.before_mint, house.provider.before_delete = _unwatched, _unwatched
     house.store.before_promote = _unwatched
 
@@ -152,8 +153,8 @@ def six_calls(aws: AwsClients) -> None:
 
 def clients(endpoint: str) -> AwsClients:
     """boto3 clients of the stub."""
-    key = {"access_key_id": SecretText("unused"), "secret_access_key": SecretText("unused")}
-    return AwsClients(AwsConnection(region="eu-west-1", endpoint=endpoint, **key))
+    key = SecretText("unused")
+    return AwsClients(AwsConnection(region="eu-west-1", endpoint=endpoint, access_key_id=key, secret_access_key=key))
 
 
 @contextmanager

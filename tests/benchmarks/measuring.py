@@ -133,7 +133,7 @@ def compare(
     """
     taken: dict[str, list[float]] = {side: [] for side in sides}
     for number in range(rounds):
-        for side in list(sides) if number % 2 == 0 else reversed(sides):
+        for side in list(sides) if number % 2 == 0 else list(sides)[::-1]:
             taken[side].append(sides[side]())
     ours, *_ = sides
     results: list[Result] = []
