@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from lifecycle import __version__
@@ -60,7 +61,9 @@ def run(argv: Sequence[str]) -> int:
     out = _output(args)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return int(args.run(args, _open_house(args, out), out))
+        code = int(args.run(args, _open_house(args, out), out))
+        sys.stdout.flush()  # here, where a closed pipe can still be answered
+        return code
     except LifecycleError as error:
         out.error(error)
         return int(error.exit_code)
@@ -68,7 +71,8 @@ def run(argv: Sequence[str]) -> int:
         out.error(InterruptedRunError("interrupted", remedy="run the same command again: it finishes what is open"))
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
-        sys.stderr.close()
+        # What is left in the buffer is written when the interpreter ends, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.DONE)
     except Exception as error:  # the last fence: a traceback could print a value, its frames' names cannot
         out.error(_internal(error))

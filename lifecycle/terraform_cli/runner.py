@@ -280,6 +280,8 @@ class TerraformCli:
         for last in (False, True):
             finished, heard = self._execute(command, limits, options, arguments, Heard(self._observer))
             if finished.returncode in accepted and not finished.interrupted and not finished.timed_out:
+                if command in _LOCKING:
+                    self._forget_dead_runs()
                 break
             try:
                 self._fail(command, finished, heard)
@@ -287,6 +289,12 @@ class TerraformCli:
                 if last or not self._released(locked):
                     raise
         return finished, heard
+
+    def _forget_dead_runs(self) -> None:
+        """We held the lock ourselves just now, so what is on record of dead runs can explain no lock any more."""
+        for record in self._records.all():
+            if record.host == this_host() and not is_alive(record):
+                self._records.close(record)
 
     def _released(self, locked: StateLockedError) -> bool:
         """Release the lock that a dead run of ours left behind; anybody else's is reported."""
