@@ -121,7 +121,10 @@ class AzureBlobVerifier:
             # Of azure-identity: storage's own 401 and 403 are taken where each right is tried.
             return probe.result(entra_reason(str(error)), entra_told(str(error)))
         except Exception as error:
-            return probe.failed_exchange(error)
+            answered = _answered(error)
+            if answered is not None:
+                return probe.result(_reason(answered), _told(answered))
+            return probe.failed_exchange(_inner(error))
 
     def _judge(self, probe: Probe, target: AzureBlobSettings, credential: Any) -> VerificationResult:
         from azure.core.exceptions import HttpResponseError
@@ -199,6 +202,24 @@ def _from_connection_string(value: SecretValue) -> Any:
     if "AccountName" in parts and "AccountKey" in parts:
         return AzureNamedKeyCredential(parts["AccountName"], parts["AccountKey"])
     return None
+
+
+def _answered(error: BaseException) -> HttpResponseError | None:
+    """The refusal behind an error: the SDK fails with a TypeError over a body that is not quite Azure's."""
+    from azure.core.exceptions import HttpResponseError
+
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, HttpResponseError) and seen.status_code:
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _inner(error: BaseException) -> BaseException:
+    """What an error of the SDK wraps; it keeps that in a field of its own."""
+    found = getattr(error, "inner_exception", None)
+    return found if isinstance(found, BaseException) else error
 
 
 class _UnexpectedAnswerError(Exception):

@@ -34,12 +34,9 @@ CODES = {number: reason for reason, numbers in _BY_REASON.items() for number in 
 
 
 def entra_reason(text: str) -> Reason:
-    """Why Entra refused. The last number of a text is the cause; without one, the authority's OAuth error decides."""
+    """Why Entra refused: the last number of the text is the cause. What has no number is not Entra's: no verdict."""
     numbers = _NUMBER.findall(text)
-    if numbers:
-        return CODES.get(numbers[-1], Reason.AMBIGUOUS)
-    # An authority that is not Entra has no numbers; `invalid_client` alone is a refusal without a cause.
-    return Reason.WRONG_VALUE if "invalid_client" in text else Reason.AMBIGUOUS
+    return CODES.get(numbers[-1], Reason.AMBIGUOUS) if numbers else Reason.AMBIGUOUS
 
 
 def entra_told(text: str) -> str:
