@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lifecycle.bootstrap.oauth_logins import client_login
 from lifecycle.bootstrap.service_verifiers import service_builders
-from lifecycle.bootstrap.stores import Stores
+from lifecycle.bootstrap.stores import Stores, vault_server
 from lifecycle.bootstrap.surroundings import Surroundings, utc_now
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.spec import Connector, Credential
@@ -47,6 +47,7 @@ class Verifiers:
             "s3": self._s3,
             "snowflake": self._snowflake,
             "vault": self._vault,
+            "vault_approle": self._approle,
             "web_proxy": self._web_proxy,
             **service_builders(around, stores),
         }
@@ -65,6 +66,7 @@ class Verifiers:
         from lifecycle.connectors.oauth_token import OAuthTokenSettings
         from lifecycle.connectors.postgres import PostgresSettings
         from lifecycle.connectors.snowflake import SnowflakeSettings
+        from lifecycle.connectors.vault_approle import VaultAppRoleCheck
 
         own = credential.settings
         settings: Any
@@ -82,6 +84,8 @@ class Verifiers:
                 settings = PostgresSettings(host=own.host, port=own.port, database=own.database, ca_file=own.ca_file)
             case "snowflake_key_pair":
                 kind, settings = "snowflake", SnowflakeSettings(endpoint=own.endpoint)
+            case "vault_approle_secret_id":
+                kind, settings = "vault_approle", VaultAppRoleCheck(mount=own.mount, server=own.server)
             case other:
                 raise ConfigurationError(
                     f"credentials.{credential.name}: nothing shows that a fresh value of kind {other} works",
@@ -153,6 +157,14 @@ class Verifiers:
         store = self._around.spec.secret_stores[settings.store].settings
         client = self._stores.vault_client(store)
         return VaultVerifier(client, mount=store.mount, prefix=store.prefix, clock=utc_now)
+
+    def _approle(self, settings: Any, _credential: Credential | None) -> ConnectorVerifier:
+        from lifecycle.connectors.vault_approle import VaultAppRoleVerifier
+
+        server = vault_server(self._around.spec, settings.server)
+        return VaultAppRoleVerifier(
+            self._around.resolve(server.address), namespace=server.namespace, ca_file=server.ca_file, clock=utc_now
+        )
 
     def _web_proxy(self, _settings: Any, _credential: Credential | None) -> ConnectorVerifier:
         from lifecycle.connectors.web_proxy import WebProxyVerifier

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lifecycle.bootstrap.oauth_logins import client_login
-from lifecycle.bootstrap.stores import KeptValue, Stores
+from lifecycle.bootstrap.stores import KeptValue, Stores, vault_server
 from lifecycle.bootstrap.surroundings import SANDBOX, Surroundings, utc_now
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.naming import cloud_name
@@ -54,6 +54,7 @@ class Issuers:
             "oauth_refresh_token": self._refresh_token,
             "postgres_role_password": self._role_password,
             "snowflake_key_pair": self._key_pair,
+            "vault_approle_secret_id": self._secret_id,
         }
 
     def of(self, credential: Credential) -> BoundIssuer:
@@ -160,6 +161,14 @@ class Issuers:
             self_admin=self._administers(credential),
         )
         return BoundIssuer(issuer=issuer, principal=own.user, admin=admin)
+
+    def _secret_id(self, credential: Credential) -> BoundIssuer:
+        from lifecycle.issuers.vault_approle_secret_id import VaultAppRoleSecretIdIssuer
+
+        own = credential.settings
+        client = self._stores.vault_client(vault_server(self._around.spec, own.server))
+        issuer = VaultAppRoleSecretIdIssuer(client, mount=own.mount, self_admin=own.self_admin)
+        return BoundIssuer(issuer=issuer, principal=own.role)
 
     def _admin(self, credential: Credential) -> AdminReader | None:
         """Reads the current value of the credential that `admin:` names."""

@@ -12,7 +12,7 @@ from lifecycle.domain.kinds import KindRegistry
 def registry() -> KindRegistry:
     """All kinds, gathered once."""
     from lifecycle.connectors import aws_secrets_manager as secrets_manager_check
-    from lifecycle.connectors import datarobot, oauth_token, postgres, s3, snowflake, web_proxy
+    from lifecycle.connectors import datarobot, oauth_token, postgres, s3, snowflake, vault_approle, web_proxy
     from lifecycle.connectors import oauth_refresh_token as refresh_token_check
     from lifecycle.connectors import vault as vault_check
     from lifecycle.destinations import ecs_service, file
@@ -24,6 +24,7 @@ def registry() -> KindRegistry:
         oauth_refresh_token,
         postgres_role_password,
         snowflake_key_pair,
+        vault_approle_secret_id,
     )
     from lifecycle.journals import dynamodb, sqlite
     from lifecycle.journals import vault_kv as vault_journal
@@ -56,6 +57,8 @@ def registry() -> KindRegistry:
             snowflake.KIND,
             snowflake_key_pair.KIND,
             sqlite.KIND,
+            vault_approle.KIND,
+            vault_approle_secret_id.KIND,
             vault_check.KIND,
             vault_journal.KIND,
             vault_settings.KIND,

@@ -14,6 +14,7 @@ from lifecycle.domain.secret import Fingerprinter, SecretRef, SecretText, Secret
 
 if TYPE_CHECKING:
     from lifecycle.clients.vault import VaultClient, VaultLogin
+    from lifecycle.domain.spec import Spec
     from lifecycle.foundation.rate_budget import RateBudget
     from lifecycle.secret_stores.vault_settings import VaultSettings
 
@@ -131,6 +132,15 @@ class Stores:
         if auth.jwt:
             return JwtLogin(role=auth.jwt.role, jwt_file=auth.jwt.jwt_file, mount=auth.jwt.mount)
         return TokenLogin(token=around.settings.vault_token)
+
+
+def vault_server(spec: Spec, name: str) -> VaultSettings:
+    """The settings of a Vault store. Raises ConfigurationError when the store is of another kind."""
+    chosen = spec.secret_stores[name]
+    if chosen.kind != "vault":
+        raise ConfigurationError(f"secret store {name} is no Vault", remedy="name one that is, as `server`")
+    settings: VaultSettings = chosen.settings
+    return settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

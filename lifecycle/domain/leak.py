@@ -32,8 +32,8 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 PUBLIC_FIELDS = frozenset(
     {
         "access_key_id", "account", "api_key_id", "client_id", "credential_id", "database", "endpoint", "expires",
-        "host", "id", "key_id", "port", "public_key", "registration_client_uri", "role", "tenant_id", "token_url",
-        "url", "user", "username",
+        "host", "id", "key_id", "port", "public_key", "registration_client_uri", "role",
+        "secret_id_accessor", "tenant_id", "token_url", "url", "user", "username",
     }
 )  # fmt: skip
 
