@@ -93,6 +93,9 @@ lint: $(VENV)/.installed-dev ## ruff, mypy strict, layers, docstrings
 format: $(VENV)/.installed-dev ## rewrite the code in house format
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
 
+schema: $(VENV)/.installed ## write policies/spec.schema.json, which editors complete specs with
+	@$(BIN)/python -m lifecycle schema > policies/spec.schema.json
+
 bench: $(VENV)/.installed-dev ## measured goals, one line each
 	@$(BIN)/python -m tests.benchmarks
 
