@@ -24,6 +24,7 @@ from lifecycle.domain.errors import (
 )
 from lifecycle.domain.rotation import Outcome, RotationRecord, State
 from lifecycle.domain.rotation_policy import due
+from lifecycle.operations.audit_step import audit_step
 from lifecycle.operations.deliver_value import propagate, redeliver
 from lifecycle.operations.end_previous import disable, grace, revoke
 from lifecycle.operations.mint_candidate import mint
@@ -101,6 +102,7 @@ def advance(session: Session) -> Waiting | None:
     if isinstance(answer, Waiting):
         return answer
     session.apply(answer)
+    audit_step(session, record, answer)
     return None
 
 
@@ -232,15 +234,16 @@ def _guarded(session: Session, work: Callable[[], Answer]) -> Answer | RotationO
             delay = context.limits.delay(session.record.faults + 1)
             if isinstance(error, RemoteServiceError) and error.retry_after is not None:
                 delay = max(delay, error.retry_after)
-            session.apply(
-                on.SurroundingsFailed(
-                    limit=context.limits.faults,
-                    reason=error.message,
-                    remedy=error.remedy,
-                    not_before=context.clock() + delay,
-                )
+            before = session.record
+            failed = on.SurroundingsFailed(
+                limit=context.limits.faults,
+                reason=error.message,
+                remedy=error.remedy,
+                not_before=context.clock() + delay,
             )
+            session.apply(failed)
             session.fresh = False
+            audit_step(session, before, failed)
         if session.record.state is State.QUARANTINED:
             return _sum_up(session)
         return outcome_of(context, session.head.record, standing=Standing.FAILED, error=error)

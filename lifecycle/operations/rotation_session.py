@@ -187,6 +187,11 @@ class Session:
         """Append to the audit log; raises when it cannot, so that nothing is done unrecorded."""
         self.context.audit.append(self._event(action, result, detail))
 
+    def unaudited(self, action: str, error: LifecycleError) -> None:
+        """Tell people that something was done which the audit log did not take; the journal holds what it was."""
+        detail: dict[str, str | int | bool] = {"action": action, "reason": error.message}
+        self.context.notifier.notify(self._event("audit.append", Result.FAILED, detail))
+
     def _event(self, action: str, result: Result, detail: dict[str, str | int | bool]) -> AuditEvent:
         record = self.record
         known: dict[str, str | int | bool] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from lifecycle.domain.audit import Result
 from lifecycle.domain.credential import CredentialClass, CredentialId, ProviderCredential
 from lifecycle.domain.errors import IntegrityError
 from lifecycle.domain.ports import AuditLog
@@ -226,7 +227,11 @@ class House:
             if not self.world.paused:
                 self.world.broken("minted with no record of the intent")
             return
-        told = [event.detail.get("attempt") for event in self.audit.read() if event.action == "credential.mint"]
+        told = [
+            event.detail.get("attempt")
+            for event in self.audit.read()
+            if (event.action, event.result) == ("credential.mint", Result.INTENT)
+        ]
         if record.attempt not in told:
             self.world.broken("minted with no audit record of the intent")
         known = {id_of(value) for _, value in self.store.values.values()} | set(record.condemned)
