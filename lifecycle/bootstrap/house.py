@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -299,6 +300,12 @@ class House:
 
         head = verify_audit(self._around.paths.audit, expect_head=expect_head)
         return head.digest, head.sequence
+
+    def evidence(self, folder: Path, since: datetime, until: datetime) -> list[str]:
+        """Write the evidence pack of a period; returns the relative paths."""
+        from lifecycle.bootstrap.evidence_desk import write_evidence
+
+        return write_evidence(self._around, self.policy, lambda: self.rotation.journal, folder, (since, until))
 
     @cached_property
     def policy(self) -> PolicyDesk:
