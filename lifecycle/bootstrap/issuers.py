@@ -142,11 +142,11 @@ class Issuers:
         issuer = PostgresRolePasswordIssuer(
             PostgresTarget(host=own.host, port=own.port, database=own.database, ca_file=own.ca_file),
             own.roles or (own.role,),
-            owner=own.owner or "",
+            owner=own.member_of or "",
             admin=admin,
             self_admin=self._administers(credential),
         )
-        return BoundIssuer(issuer=issuer, principal=own.owner or own.role, admin=admin)
+        return BoundIssuer(issuer=issuer, principal=own.member_of or own.role, admin=admin)
 
     def _key_pair(self, credential: Credential) -> BoundIssuer:
         from lifecycle.clients.snowflake import SnowflakeClient, default_endpoint

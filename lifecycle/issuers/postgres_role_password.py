@@ -2,9 +2,9 @@
 
 1. One role (`role`): `ALTER ROLE … PASSWORD` cuts over at once, so logins with the old password fail until consumers
    have the new one. With `admin` an administrator sets it; without, the role changes itself.
-2. Two roles (`roles`, needs `admin`): each logs in and stands for the same NOLOGIN `owner`. A role that may not log in
-   is an empty slot. Setting a slot allows the login and stamps the credential's id into the role's comment, in one
-   transaction; a role that may log in without such a comment is somebody else's and is never overwritten. Two
+2. Two roles (`roles`, needs `admin`): each logs in and stands for the same NOLOGIN role, `member_of`. A role that may
+   not log in is an empty slot. Setting a slot allows the login and stamps the credential's id into the role's comment,
+   in one transaction; a role that may log in without such a comment is somebody else's and is never overwritten. Two
    administrators can still act between our read and our write, so both roles are declared as the tool's own.
 3. The server receives a SCRAM verifier, never the password; its log shows no more.
 4. Revoking ends logins and every open session, which a change of password alone does not.
@@ -59,7 +59,7 @@ _RIGHTS = (
 
 
 class PostgresRolePasswordSettings(KindSettings):
-    """A credential of kind `postgres_role_password`: one `role`, or two `roles` and their `owner`.
+    """A credential of kind `postgres_role_password`: one `role`, or two `roles` and what they stand for.
 
     Attributes:
         host: name of the server, as its certificate has it.
@@ -68,7 +68,7 @@ class PostgresRolePasswordSettings(KindSettings):
         ca_file: trust only this authority; empty = the system's.
         role: the role whose password it is.
         roles: two roles that are used in turn.
-        owner: the NOLOGIN role that both are members of.
+        member_of: the NOLOGIN role that both are members of (`owner` is who answers for an entry of the spec).
         admin: the credential of this spec that may change the roles.
     """
 
@@ -78,15 +78,15 @@ class PostgresRolePasswordSettings(KindSettings):
     ca_file: str = ""
     role: str | None = None
     roles: tuple[str, ...] = Field(default=(), max_length=2)
-    owner: str | None = None
+    member_of: str | None = None
     admin: str | None = None
 
     @model_validator(mode="after")
     def _one_or_two(self) -> Self:
         if bool(self.role) == bool(self.roles):
             raise ValueError("needs exactly one of role, roles")
-        if self.roles and (len(set(self.roles)) != 2 or not self.owner or not self.admin):
-            raise ValueError("roles are two different ones, and need their owner and an admin")
+        if self.roles and (len(set(self.roles)) != 2 or not self.member_of or not self.admin):
+            raise ValueError("roles are two different ones, and need member_of and admin")
         return self
 
 

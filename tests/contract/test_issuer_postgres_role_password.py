@@ -184,10 +184,10 @@ def test_class_follows_from_the_settings() -> None:
     "wrong",
     [
         {},
-        {"role": "a", "roles": ("b", "c"), "owner": "o", "admin": "x"},
-        {"roles": ("a", "a"), "owner": "o", "admin": "x"},
+        {"role": "a", "roles": ("b", "c"), "member_of": "o", "admin": "x"},
+        {"roles": ("a", "a"), "member_of": "o", "admin": "x"},
         {"roles": ("a", "b"), "admin": "x"},
-        {"roles": ("a", "b"), "owner": "o"},
+        {"roles": ("a", "b"), "member_of": "o"},
     ],
 )
 def test_settings_that_name_no_clear_roles_are_refused(wrong: dict[str, object]) -> None:

@@ -1,0 +1,105 @@
+"""Every issuer of the registry can be declared, built from a spec, and has something that shows a fresh value works."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lifecycle.bootstrap.connectors import Verifiers
+from lifecycle.bootstrap.issuers import Issuers
+from lifecycle.bootstrap.kinds import registry
+from lifecycle.bootstrap.paths import Paths
+from lifecycle.bootstrap.stores import Stores
+from lifecycle.bootstrap.surroundings import Surroundings
+from lifecycle.domain.credential import CredentialClass
+from lifecycle.domain.errors import ConfigurationError
+from lifecycle.domain.kinds import Family
+from lifecycle.domain.secret import SecretText, fingerprint
+from lifecycle.settings import Settings
+
+_PG = {"kind": "postgres_role_password", "host": "db.acme.example"}
+_OAUTH = {"client_id": "ingest", "issuer": "https://login.acme.example"}
+_CREDENTIALS: dict[str, dict[str, Any]] = {
+    "access-key": {"kind": "aws_iam_access_key", "user": "ingest"},
+    "api-key": {"kind": "datarobot_api_key", "principal": "svc@acme.example"},
+    "client-secret": {"kind": "oauth_client_secret", "token_endpoint_auth_method": "client_secret_post", **_OAUTH},
+    "client-key": {"kind": "oauth_private_key_jwt", "audience": "token_endpoint", **_OAUTH},
+    "refresh-by-secret": {"kind": "oauth_refresh_token", "client": "client-secret", **_OAUTH},
+    "refresh-by-key": {"kind": "oauth_refresh_token", "client": "client-key", "fapi2": True, **_OAUTH},
+    "refresh-public": {"kind": "oauth_refresh_token", **_OAUTH},
+    "pg-admin": {**_PG, "role": "rotator"},
+    "pg-one": {**_PG, "role": "ingest", "admin": "pg-admin"},
+    "pg-two": {**_PG, "roles": ["ingest_a", "ingest_b"], "member_of": "ingest", "admin": "pg-admin"},
+    "sf-admin": {"kind": "snowflake_key_pair", "account": "acme-prod", "user": "ROTATOR"},
+    "sf-user": {"kind": "snowflake_key_pair", "account": "acme-prod", "user": "INGEST", "admin": "sf-admin"},
+    "own-login": {"kind": "vault_approle_secret_id", "role": "lifecycle", "self_admin": True},
+}
+
+
+@pytest.fixture
+def around(tmp_path: Path) -> Surroundings:
+    return _around(tmp_path, _CREDENTIALS)
+
+
+def _around(root: Path, credentials: dict[str, dict[str, Any]]) -> Surroundings:
+    spec = {
+        "version": 1,
+        "environment": "prod",
+        "owner": "ml-platform",
+        "aws": {"account_id": "123456789012", "region": "eu-west-1"},
+        "datarobot": {"default": {"endpoint": "https://app.eu.datarobot.com/api/v2"}},
+        "backend": {"s3": {"bucket": "acme-state", "key": "prod.tfstate", "region": "eu-west-1", "use_lockfile": True}},
+        "secret_stores": {"default": {"vault": {"address": "https://vault.acme.example", "auth": {"token": {}}}}},
+        "journal": {"dynamodb": {"table": "lifecycle-journal"}},
+        "credentials": {name: {"reason": "risk analysis", **entry} for name, entry in credentials.items()},
+    }
+    folder = root / "environments" / "prod"
+    folder.mkdir(parents=True)
+    (folder / "environment.yaml").write_text(yaml.safe_dump(spec))
+    paths = Paths(root=root, env="prod", state_home=root / "state")
+    settings = Settings(root=root, vault_token=SecretText("t"), datarobot_api_token=SecretText("t"))
+    return Surroundings(settings=settings, paths=paths, step=lambda _n, _t: None, note=lambda _t: None)
+
+
+def _stores(around: Surroundings) -> Stores:
+    stores = Stores(around)
+    stores.__dict__["fingerprinter"] = partial(fingerprint, key=b"k", key_id="t")  # else it is read from the store
+    return stores
+
+
+def test_every_kind_is_tried_here() -> None:
+    assert {entry["kind"] for entry in _CREDENTIALS.values()} == set(registry().names(Family.ISSUER))
+
+
+@pytest.mark.parametrize("name", _CREDENTIALS)
+def test_declared_credential_has_issuer_principal_and_login(around: Surroundings, name: str) -> None:
+    credential, stores = around.spec.credentials[name], _stores(around)
+    bound = Issuers(around, stores).of(credential)
+    assert bound.principal
+    assert bound.issuer.traits.credential_class in CredentialClass
+    assert Verifiers(around, stores).login(credential).verifier
+
+
+@pytest.mark.parametrize(
+    ("name", "last"),
+    [("pg-admin", True), ("sf-admin", True), ("own-login", True), ("pg-one", False), ("sf-user", False)],
+)
+def test_what_others_are_changed_with_comes_last(around: Surroundings, name: str, last: bool) -> None:
+    bound = Issuers(around, _stores(around)).of(around.spec.credentials[name])
+    assert bound.issuer.traits.self_admin is last
+    assert (bound.admin is None) is last
+
+
+def test_two_roles_make_it_slots(around: Surroundings) -> None:
+    bound = Issuers(around, _stores(around)).of(around.spec.credentials["pg-two"])
+    assert bound.issuer.traits.slot_names == ("ingest_a", "ingest_b")
+    assert bound.principal == "ingest"
+
+
+def test_client_of_a_refresh_token_is_one_that_can_log_in(tmp_path: Path) -> None:
+    wrong = {"kind": "oauth_refresh_token", "client": "api-key", **_OAUTH}
+    around = _around(tmp_path, {"api-key": _CREDENTIALS["api-key"], "refresh": wrong})
+    with pytest.raises(ConfigurationError, match="of kind datarobot_api_key"):
+        Issuers(around, _stores(around)).of(around.spec.credentials["refresh"])
