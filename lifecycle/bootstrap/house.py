@@ -301,11 +301,13 @@ class House:
         head = verify_audit(self._around.paths.audit, expect_head=expect_head)
         return head.digest, head.sequence
 
-    def evidence(self, folder: Path, since: datetime, until: datetime) -> list[str]:
-        """Write the evidence pack of a period; returns the relative paths."""
+    def evidence(self, folder: Path, since: datetime, until: datetime | None) -> list[str]:
+        """Write the evidence pack of a period, up to now when it has no end; returns the relative paths."""
         from lifecycle.bootstrap.evidence_desk import write_evidence
 
-        return write_evidence(self._around, self.policy, lambda: self.rotation.journal, folder, (since, until))
+        return write_evidence(
+            self._around, self.policy, lambda: self.rotation.journal, folder, (since, until or utc_now())
+        )
 
     @cached_property
     def policy(self) -> PolicyDesk:

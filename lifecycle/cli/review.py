@@ -25,7 +25,7 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
     report = commands.add_parser("report", parents=[shared])
     report.add_argument("--out", type=folder, metavar="DIR", help="write the evidence pack there instead")
     report.add_argument("--from", dest="since", metavar="DATE", default="1970-01-01", help="first day (default: all)")
-    report.add_argument("--to", dest="until", metavar="DATE", default="9998-12-31", help="last day, UTC")
+    report.add_argument("--to", dest="until", metavar="DATE", default="", help="last day, UTC (default: up to now)")
     report.set_defaults(run=_report)
     status = commands.add_parser("status", parents=[shared])
     status.set_defaults(run=_status)
@@ -58,18 +58,19 @@ def _report(args: argparse.Namespace, house: House, out: Output) -> int:
     return ExitCode.DONE
 
 
-def _period(first: str, last: str) -> tuple[datetime, datetime]:
+def _period(first: str, last: str) -> tuple[datetime, datetime | None]:
     from datetime import UTC, date, datetime, time
 
     from lifecycle.domain.errors import ConfigurationError
 
     try:
-        since, until = date.fromisoformat(first), date.fromisoformat(last)
+        since, until = date.fromisoformat(first), date.fromisoformat(last) if last else None
     except ValueError:
         raise ConfigurationError("--from or --to is no date", remedy="write it as 2026-11-24") from None
-    if since > until:
+    if until is not None and since > until:
         raise ConfigurationError("--from is later than --to", remedy="exchange them")
-    return datetime.combine(since, time.min, tzinfo=UTC), datetime.combine(until, time.max, tzinfo=UTC)
+    end = datetime.combine(until, time.max, tzinfo=UTC) if until is not None else None
+    return datetime.combine(since, time.min, tzinfo=UTC), end
 
 
 def _status(_args: argparse.Namespace, house: House, out: Output) -> int:

@@ -15,7 +15,7 @@ body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:100rem;padding:1
 table{border-collapse:collapse;width:100%}
 caption{text-align:left;font-weight:600;padding:.5rem 0}
 th,td{border:1px solid var(--line);padding:.3rem .5rem;text-align:left;vertical-align:top}
-th,td{overflow-wrap:anywhere;min-width:6rem}
+th,td{overflow-wrap:break-word;min-width:7rem;max-width:40rem}
 h1,p,li{overflow-wrap:anywhere}
 .scroll{overflow-x:auto}
 .scroll:focus,a:focus{outline:3px solid Highlight}
