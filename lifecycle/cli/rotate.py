@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lifecycle.bootstrap import House
     from lifecycle.cli.commands import Commands
     from lifecycle.cli.output import Output
+    from lifecycle.operations.plan_rotations import RotationPlan
 
 
 def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
@@ -22,6 +23,7 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
     apply.add_argument("names", nargs="*", metavar="NAME")
     apply.add_argument("--due", action="store_true", help="those that are due")
     apply.add_argument("--all", action="store_true", help="every credential, due or not")
+    apply.add_argument("--plan", default="", metavar="DIGEST", help="only if `rotate plan` would still say this")
     apply.add_argument("--wait", action="store_true", help="wait for grace to end instead of leaving it to a later run")
     apply.add_argument("--dry-run", action="store_true", help="say what would be rotated; change nothing")
     apply.add_argument("--detailed-exitcode", action="store_true", help="6 while grace is running")
@@ -55,19 +57,30 @@ def _plan(_args: argparse.Namespace, house: House, out: Output) -> int:
 
 
 def _apply(args: argparse.Namespace, house: House, out: Output) -> int:
-    if sum((bool(args.names), args.due, args.all)) != 1:
+    selected = sum((bool(args.names), args.due, args.all))
+    if selected > 1 or not (selected or args.plan):  # a plan is one of what is due
         from lifecycle.domain.errors import ConfigurationError
 
         raise ConfigurationError("say which credentials", remedy="give names, or --due, or --all")
     with house.exclusive():
         house.start()
-        if args.dry_run:
+        if args.dry_run or args.plan:
             plan = house.plan_rotations(names=tuple(args.names), everything=args.all)
-            out.result(plan.document(), plan.lines())
-            return ExitCode.DONE
+            if args.plan:
+                _must_be(plan, args.plan)
+            if args.dry_run:
+                out.result(plan.document(), plan.lines())
+                return ExitCode.DONE
         outcome = house.rotate(names=tuple(args.names), everything=args.all, wait=args.wait)
     out.result(outcome.document(), outcome.lines())
     return outcome.exit_code(detailed=args.detailed_exitcode)
+
+
+def _must_be(plan: RotationPlan, digest: str) -> None:
+    from lifecycle.domain.audit import Digest
+    from lifecycle.operations.plan_rotations import check_plan
+
+    check_plan(plan, Digest(digest))
 
 
 def _resume(args: argparse.Namespace, house: House, out: Output) -> int:
