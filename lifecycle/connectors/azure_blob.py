@@ -120,6 +120,8 @@ class AzureBlobVerifier:
         except ClientAuthenticationError as error:
             # Of azure-identity: storage's own 401 and 403 are taken where each right is tried.
             return probe.result(entra_reason(str(error)), entra_told(str(error)))
+        except ImportError:
+            return probe.result(Reason.NOT_CONFIGURED, "azure-storage-blob is missing: install lifecycle[azure]")
         except Exception as error:
             answered = _answered(error)
             if answered is not None:
