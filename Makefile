@@ -80,6 +80,9 @@ test-unit: $(VENV)/.installed-dev ## unit tests only: seconds, no network
 test-recovery: $(VENV)/.installed-dev ## crash every step, resume, compare with the outside
 	@$(BIN)/python -m pytest -n $(JOBS) tests/recovery
 
+crash-test: servers ## kill real runs and OpenBao N times (SEED replays), then ask the providers
+	@$(BIN)/python -m tests.recovery.crash_loop --kills $(or $(N),1000) $(if $(SEED),--seed $(SEED))
+
 test-integration: servers ## real servers
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/contract tests/integration
 
