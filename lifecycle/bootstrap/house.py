@@ -267,6 +267,12 @@ class House:
 
         return _one(abandon(*self.rotation.contexts((name,)), reason=reason))
 
+    def mark_exposed(self, name: str, *, reason: str) -> RotationRun:
+        """A value may have leaked: due now."""
+        from lifecycle.operations.mark_exposed import mark_exposed
+
+        return _one(mark_exposed(*self.rotation.contexts((name,)), reason=reason))
+
     def whose(self, leaked: str) -> tuple[Owner, ...]:
         """Which credentials a leaked value belongs to, by keyed fingerprint of every stored field."""
         from lifecycle.bootstrap.whose import owners

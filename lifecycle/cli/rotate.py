@@ -45,6 +45,10 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME")
         parser.add_argument("--reason", required=True, help="stands in the audit log")
         parser.set_defaults(run=_end_quarantine, verb=verb)
+    exposed = verbs.add_parser("mark-exposed", parents=[shared], help="it may have leaked: due now")
+    exposed.add_argument("name", metavar="NAME")
+    exposed.add_argument("--reason", required=True, help="stands in the journal and the audit log")
+    exposed.set_defaults(run=_mark_exposed)
     whose = commands.add_parser("whose", parents=[shared])
     whose.set_defaults(run=_whose)
 
@@ -119,6 +123,14 @@ def _end_quarantine(args: argparse.Namespace, house: House, out: Output) -> int:
         house.start()
         end = house.release if args.verb == "release" else house.abandon
         run = end(args.name, reason=args.reason)
+    out.result(run.document(), run.lines())
+    return run.exit_code()
+
+
+def _mark_exposed(args: argparse.Namespace, house: House, out: Output) -> int:
+    with house.exclusive():
+        house.start()
+        run = house.mark_exposed(args.name, reason=args.reason)
     out.result(run.document(), run.lines())
     return run.exit_code()
 

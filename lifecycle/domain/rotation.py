@@ -57,6 +57,7 @@ class Outcome(StrEnum):
     RETIRED = "retired"
     ADOPTED = "adopted"
     ABANDONED = "abandoned"
+    EXPOSED = "exposed"
 
 
 class Frozen(BaseModel):
@@ -183,7 +184,7 @@ class RotationRecord(Frozen):
     @property
     def live(self) -> ValueMark | None:
         """The value that must be current in the store while nothing is open; None when there is none."""
-        if self.outcome in (Outcome.DONE, Outcome.ADOPTED, Outcome.ABANDONED):
+        if self.outcome in (Outcome.DONE, Outcome.ADOPTED, Outcome.ABANDONED, Outcome.EXPOSED):
             return self.new
         return None if self.outcome is Outcome.RETIRED else self.old
 

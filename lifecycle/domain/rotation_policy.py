@@ -81,4 +81,5 @@ def due(record: RotationRecord | None, policy: RotationPolicy, limits: Limits, a
     when = record.at if since is None and record.live is None else (since or record.at) + policy.period
     if record.failures:
         when = max(when, record.at + limits.delay(record.failures))
-    return Due(now=when <= at, at=when, why=f"rotation period of {policy.period} is over" if when <= at else "")
+    why = record.reason if record.outcome is Outcome.EXPOSED else f"rotation period of {policy.period} is over"
+    return Due(now=when <= at, at=when, why=why if when <= at else "")

@@ -261,5 +261,5 @@ def _standing(record: RotationRecord | None) -> Standing:
         return Standing.QUARANTINED
     if record.state is not State.CLOSED:
         return Standing.PENDING
-    good = record.outcome in (Outcome.DONE, Outcome.RETIRED, Outcome.ADOPTED, Outcome.ABANDONED)
+    good = record.outcome in (Outcome.DONE, Outcome.RETIRED, Outcome.ADOPTED, Outcome.ABANDONED, Outcome.EXPOSED)
     return Standing.DONE if good else Standing.FAILED
