@@ -73,6 +73,7 @@ class PostgresVerifier:
         place = PostgresTarget(host=target.host, port=target.port, database=target.database, ca_file=target.ca_file)
 
         async def look(connection: AsyncConnection[Any]) -> list[tuple[Reason, str]]:
+            """What the session does; returns why tables cannot be read."""
             probe.show(LOGIN)
             return [failed for table in target.can_select if (failed := await _read(connection, table, probe))]
 

@@ -174,6 +174,7 @@ class PostgresRolePasswordIssuer:
         itself, new = self._admin is None, PostgresLogin(username=role, password=value["password"])
 
         async def change(connection: AsyncConnection[Any]) -> None:
+            """Check the slot, set the verifier, stamp: all or nothing."""
             async with connection.transaction():
                 if self._alternating:
                     await self._check_slot(connection, role, value, expected)
@@ -199,6 +200,7 @@ class PostgresRolePasswordIssuer:
             )
 
         async def end(connection: AsyncConnection[Any]) -> None:
+            """Forbid the login, then end what is open."""
             async with connection.transaction():
                 held = await self._read_all(connection)
                 role = next((r for r, s in held.items() if s.login and self._shown(r, s).id == credential_id), None)
