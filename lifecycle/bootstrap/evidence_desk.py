@@ -81,11 +81,15 @@ def write_evidence(
 
 
 def _originals(around: Surroundings) -> dict[str, bytes]:
+    from lifecycle.journals.receipt_files import finished_receipts
+
     paths = around.paths
-    receipts = sorted(paths.receipts.glob("*.json")) if paths.receipts.is_dir() else []
+    receipts = finished_receipts(paths.receipts)
     found = {f"receipts/{path.name}": path.read_bytes() for path in receipts}
-    if paths.audit.is_file():
-        found["audit.jsonl"] = paths.audit.read_bytes()
+    head = paths.audit.with_name(f"{paths.audit.name}.head")
+    for path in (paths.audit, head):
+        if path.is_file():
+            found[path.name] = path.read_bytes()
     return found
 
 

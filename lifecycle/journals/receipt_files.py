@@ -74,8 +74,7 @@ class ReceiptFiles:
 
     def latest(self) -> Receipt | None:
         """The newest finished receipt; None when there is none."""
-        names = sorted(self._folder.glob("*.json")) if self._folder.is_dir() else []
-        finished = [path for path in names if not path.name.endswith((_INTENT, _SETTLED))]
+        finished = finished_receipts(self._folder)
         return _read(finished[-1]) if finished else None
 
     def left_out_since(self, entry: str, moment: datetime) -> bool:
@@ -97,6 +96,12 @@ class ReceiptFiles:
 
     def _give_back(self, receipt: Receipt) -> None:
         self._path(receipt, ".room").unlink(missing_ok=True)
+
+
+def finished_receipts(folder: Path) -> list[Path]:
+    """Receipts of runs that ended, oldest first; without intents and those of interrupted runs."""
+    names = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    return [path for path in names if not path.name.endswith((_INTENT, _SETTLED))]
 
 
 def _stem(receipt: Receipt) -> str:

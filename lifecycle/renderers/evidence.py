@@ -84,10 +84,10 @@ def _table(table: EvidenceTable) -> str:
 
 
 def _verify(pack: EvidencePack) -> str:
-    head = pack.audit_head or "not shown"
+    expected = f" --expect-head {pack.audit_head}" if pack.audit_head else ""
     return f"""# Verify this pack
 
-    lifecycle audit verify --env {pack.environment} --expect-head {head}
+    lifecycle audit verify --env {pack.environment}{expected}
     lifecycle policy test
     lifecycle policy check --env {pack.environment}
 
