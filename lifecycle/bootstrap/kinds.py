@@ -11,8 +11,17 @@ from lifecycle.domain.kinds import KindRegistry
 @cache
 def registry() -> KindRegistry:
     """All kinds, gathered once."""
+    from lifecycle.connectors import (
+        aws_identity,
+        datarobot,
+        oauth_token,
+        postgres,
+        s3,
+        snowflake,
+        vault_approle,
+        web_proxy,
+    )
     from lifecycle.connectors import aws_secrets_manager as secrets_manager_check
-    from lifecycle.connectors import datarobot, oauth_token, postgres, s3, snowflake, vault_approle, web_proxy
     from lifecycle.connectors import oauth_refresh_token as refresh_token_check
     from lifecycle.connectors import vault as vault_check
     from lifecycle.destinations import ecs_service, file
@@ -39,6 +48,7 @@ def registry() -> KindRegistry:
             *backends.KINDS,
             *service_kinds(),
             aws_iam_access_key.KIND,
+            aws_identity.KIND,
             aws_secrets_manager.KIND,
             datarobot.KIND,
             datarobot_api_key.KIND,
