@@ -1,4 +1,4 @@
-"""Which hosts a connector speaks to: what its breaker is kept for, and what its allowlist must admit."""
+"""Which hosts a connector speaks to, and as whom: what its breaker is kept for, and what its allowlist must admit."""
 
 from __future__ import annotations
 
@@ -61,6 +61,14 @@ class Endpoints:
         """The name of its breaker: connectors of one kind that ask the same host from the same place share it."""
         hosts = ",".join(map(str, self.of(connector))) or connector.name
         return f"{connector.kind}:{connector.through}:{hosts}"
+
+    def identity(self, connector: Connector) -> str:
+        """As whom it logs in, for messages; empty where it needs no login, or its kind does not say."""
+        if connector.credential:
+            return f"credential {connector.credential}"
+        if connector.kind.startswith("aws_"):
+            return self._around.aws_identity
+        return f"the login of secret store {connector.settings.store}" if connector.kind == "vault" else ""
 
     def not_admitted(self, connector: Connector, today: date) -> tuple[Finding, ...]:
         """A finding for each host that is not on the allowlist which the connector claims to use."""

@@ -159,6 +159,35 @@ class Surroundings:
         endpoint = target.endpoint or "" if target else ""
         return AwsConnection(region=region, role=role, endpoint=endpoint)
 
+    @property
+    def aws_place(self) -> str:
+        """Where the account is asked, for messages."""
+        connection = self.aws_connection
+        return connection.endpoint or f"AWS {connection.region}"
+
+    @property
+    def aws_login(self) -> str:
+        """With what we log in to AWS, for messages; the id of an access key is no secret."""
+        from lifecycle.settings import child_environment
+
+        if self.sandbox:
+            return f"access key {self.sandbox.bootstrap.aws.access_key_id}"
+        given = child_environment(with_aws=True)
+        named = (("access key", "AWS_ACCESS_KEY_ID"), ("profile", "AWS_PROFILE"))
+        found = (f"{what} {given[name]}" for what, name in named if given.get(name))
+        return next(found, "the AWS login of this machine")
+
+    @property
+    def aws_identity(self) -> str:
+        """As whom the account is used, for messages."""
+        role = self.aws_connection.role
+        return f"role {role}, assumed with {self.aws_login}" if role else self.aws_login
+
+    @property
+    def aws_in_words(self) -> str:
+        """Where and as whom, for messages."""
+        return f"at {self.aws_place} as {self.aws_identity}"
+
     @cached_property
     def administrator_aws(self) -> AwsClients:
         """Clients as whoever is logged in, without the role of the spec, which bootstrapping comes before."""

@@ -145,6 +145,8 @@ class Verification:
             deadline=connector.deadline,
             via=self._via(connector),
             host=self._endpoints.target(connector),
+            endpoint=", ".join(map(str, self._endpoints.of(connector))),
+            identity=self._endpoints.identity(connector),
         )
 
     def _value(self, connector: Connector, stage: VersionStage) -> SecretValue:

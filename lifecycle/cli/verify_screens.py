@@ -63,7 +63,7 @@ def _case(suite: Element, item: ConnectorResult) -> None:
     if result.status is VerificationStatus.VALID:
         return
     tag = "failure" if result.status is VerificationStatus.INVALID else "error"
-    message = _xml(f"{result.reason} {result.detail}".rstrip())
+    message = _xml(f"{result.reason} {result.detail}".rstrip() + _whom(item))
     SubElement(case, tag, type=str(result.reason), message=message).text = _xml(result.remedy)
 
 
@@ -72,13 +72,19 @@ def _lines(item: ConnectorResult, standing: Standing | None, width: int) -> list
     proved = f"  proved {', '.join(result.proved)}" if result.proved else ""
     missing = f"  not shown {', '.join(result.not_proved)}" if result.not_proved else ""
     detail = f" ({result.detail})" if result.detail else ""
-    why = "" if result.status == "valid" else f"  {result.reason}{detail}"
+    why = "" if result.status == "valid" else f"  {result.reason}{detail}{_whom(item)}"
     spent = f"{result.latency.total_seconds() * 1000:.0f} ms"
     since = _since(standing)
     lines = [f"{item.name:<{width}}  {result.status:<13} {spent:>8}{since}{why}{proved}{missing}"]
     if result.remedy and result.status != "valid":
         lines.append(f"{'':<{width}}  next: {result.remedy}")
     return lines
+
+
+def _whom(item: ConnectorResult) -> str:
+    """Which endpoint was asked, and as whom."""
+    where = f" at {item.endpoint}" if item.endpoint else ""
+    return where + (f" as {item.identity}" if item.identity else "")
 
 
 def _since(standing: Standing | None) -> str:
@@ -95,6 +101,8 @@ def _document(item: ConnectorResult, standing: Standing | None) -> dict[str, Any
         "status": str(result.status),
         "reason": str(result.reason),
         "detail": result.detail,
+        "endpoint": item.endpoint,
+        "identity": item.identity,
         "proved": list(result.proved),
         "not_proved": list(result.not_proved),
         "remedy": result.remedy,

@@ -74,6 +74,8 @@ class ConnectorProbe:
         deadline: for all of it, reading the value included.
         via: the network position.
         host: what the breaker is kept for; connectors of one target share it.
+        endpoint: where it leads, for people.
+        identity: as whom it logs in, for people, e.g. `credential feature-reader-key`; never a value.
     """
 
     name: str
@@ -83,14 +85,18 @@ class ConnectorProbe:
     deadline: timedelta
     via: Egress | None = None
     host: str = ""
+    endpoint: str = ""
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorResult:
-    """The outcome of one connector."""
+    """The outcome of one connector: which endpoint was asked, and as whom."""
 
     name: str
     result: VerificationResult
+    endpoint: str = ""
+    identity: str = ""
 
 
 Progress = Callable[[ConnectorResult], None]
@@ -161,9 +167,11 @@ class _Run:
             while waiting and len(self._ends) < limit:
                 self._start(waiting.pop(), progress)
             self._collect(progress)
-        return tuple(
-            ConnectorResult(name=probe.name, result=self._results[index]) for index, probe in enumerate(self._probes)
-        )
+        return tuple(self._told(index, self._results[index]) for index in range(len(self._probes)))
+
+    def _told(self, index: int, result: VerificationResult) -> ConnectorResult:
+        probe = self._probes[index]
+        return ConnectorResult(name=probe.name, result=result, endpoint=probe.endpoint, identity=probe.identity)
 
     def _start(self, index: int, progress: Progress) -> None:
         probe = self._probes[index]
@@ -214,7 +222,7 @@ class _Run:
 
     def _finish(self, index: int, result: VerificationResult, progress: Progress) -> None:
         self._results[index] = result
-        progress(ConnectorResult(name=self._probes[index].name, result=result))
+        progress(self._told(index, result))
 
     def _own(self, reason: Reason, detail: str) -> VerificationResult:
         """A result that no verifier made."""
