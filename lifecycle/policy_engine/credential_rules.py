@@ -85,7 +85,9 @@ def _removed_alive(context: RuleContext) -> Iterator[Observation]:
         if live != 0:
             known = "it is not known whether any value is alive" if live is None else f"{live} of its values are alive"
             text = f"credentials.{name} was taken out of the spec, but {known}"
-            yield Observation(message=text, key_path=f"credentials.{name}", evidence=f"live versions: {live}")
+            remedy = f"put the entry back and run `lifecycle rotate retire {name}`, then remove it"
+            evidence = f"live versions: {live}"
+            yield Observation(message=text, key_path=f"credentials.{name}", evidence=evidence, remedy=remedy)
 
 
 def _destroyed_alive(context: RuleContext, change: ResourceChange) -> Iterator[Observation]:

@@ -35,12 +35,14 @@ class Observation:
         key_path: where in the spec, e.g. `allowlists.x.entries.0.host`; its first two parts name the entry.
         change: the plan change it is about.
         evidence: the value that made it fire; never a secret.
+        remedy: what to do, where it names this object; empty = the rule's own.
     """
 
     message: str
     key_path: str = ""
     change: ResourceChange | None = None
     evidence: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -134,7 +134,7 @@ class _Evaluation:
             rule=entry.id,
             severity=entry.severity,
             message=seen.message,
-            remedy=entry.remedy,
+            remedy=seen.remedy or entry.remedy,
             place=self._place(seen.key_path or name),
             entry=name,
             address=seen.change.address if seen.change else "",
