@@ -91,6 +91,8 @@ class SqliteJournal:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
+        except sqlite3.OperationalError as error:  # a full disk, a file that somebody else has locked
+            raise self._unavailable(error, committing=False) from error
         except sqlite3.DatabaseError as error:
             raise self._damaged(error) from error
         _sync_folder(path.parent)

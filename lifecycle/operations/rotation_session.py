@@ -82,10 +82,12 @@ class Session:
         self.head = JournalHead(digest=self.head.digest, record=next_record(self.record, event, stamp))
 
     def _append(self, record: RotationRecord) -> Digest:
+        problem = ""
         for _ in range(2):
             try:
                 return self.context.journal.append(self.lease, record, self.head.digest)
-            except AmbiguousEffectError:
+            except AmbiguousEffectError as error:
+                problem = error.message
                 seen = self.context.journal.head(record.credential)
                 if seen.record == record:
                     return seen.digest
@@ -94,8 +96,8 @@ class Session:
                         f"{record.credential}: another run has written a record", remedy="let it finish"
                     ) from None
         raise AmbiguousEffectError(
-            f"{record.credential}: the journal does not say whether it wrote the record",
-            remedy="repair the journal, then `lifecycle rotate resume`",
+            f"{record.credential}: the journal does not say whether it wrote the record ({problem})",
+            remedy="repair the journal, e.g. free disk space, then `lifecycle rotate resume`",
         )
 
     # -- lease and time
