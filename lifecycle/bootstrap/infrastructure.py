@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lifecycle import __version__
 from lifecycle.bootstrap.digests import provider_digest
 from lifecycle.bootstrap.gate import pinned_gate
-from lifecycle.bootstrap.live_state import live_versions, restored_secrets
+from lifecycle.bootstrap.live_state import live_versions, made_in_flight, restored_secrets
 from lifecycle.bootstrap.progress import TerraformProgress
 from lifecycle.bootstrap.surroundings import Surroundings, new_id, utc_now
 from lifecycle.domain.audit import digest_bytes
@@ -111,11 +112,14 @@ class Infrastructure:
         roots = [Path.home() / ".terraform.d", *map(Path, _MIRROR_ROOTS)]
         return find_mirror(roots, version=PROVIDER_VERSION)
 
-    def generated(self, *, with_restored: bool) -> Mapping[str, bytes]:
+    def generated(
+        self, *, restored: Mapping[str, str] | None = None, adopted: Mapping[str, str] | None = None
+    ) -> Mapping[str, bytes]:
         """The generated root: file name -> content.
 
         Args:
-            with_restored: also restore secrets that are scheduled for deletion and are declared again.
+            restored: secrets to import that were scheduled for deletion.
+            adopted: objects to import that a killed run made.
         """
         from lifecycle.renderers import render_agent_config, render_allowlist
         from lifecycle.terraform_cli.render import Renderings, render
@@ -126,16 +130,61 @@ class Infrastructure:
             agent_config=render_agent_config,
             allowlist=lambda spec_, entry: render_allowlist(spec_, entry, today),
         )
-        restored = restored_secrets(self._around) if with_restored else {}
-        return render(spec, modules_path="../../modules", renderings=renderings, restored=restored)
+        return render(
+            spec, modules_path="../../modules", renderings=renderings, restored=restored or {}, adopted=adopted or {}
+        )
 
     def write_root(self) -> None:
-        """Write the generated root, changed files only."""
+        """Write the generated root, with `import` blocks for what exists already without Terraform's knowledge."""
+        restored = restored_secrets(self._around)
+        self._write(self.generated(restored=restored))
+        if adopted := self._left_by_killed_runs():
+            self._around.step("resume", f"adopting {len(adopted)} objects that a killed run made: {', '.join(adopted)}")
+            self._write(self.generated(restored=restored, adopted=adopted))
+
+    def settle_root(self) -> None:
+        """Write the root without `import` blocks, as these have done their work; the spec alone gives it again."""
+        self._write(self.generated())
+
+    def _left_by_killed_runs(self) -> Mapping[str, str]:
+        """Objects to adopt: address -> import id. Most of the time nothing was left, and nothing is asked."""
+        from lifecycle.domain.errors import LifecycleError
+        from lifecycle.domain.plan import Action
+        from lifecycle.terraform_cli.addresses import entry_of
+        from lifecycle.terraform_cli.created_log import Created
+        from lifecycle.terraform_cli.plan_reader import read_plan
+        from lifecycle.terraform_cli.run_records import RunRecords
+
+        records = RunRecords(self._around.paths.state / "runs")
+        if not records.created.left() or self.static_check():  # the caller refuses foreign code
+            return {}
+        self.runner.init()
+        found = self.runner.left_by_killed_runs()
+        for address, newer in found.replaced.items():
+            self._around.note(f"a killed run replaced {address} with {newer}, which the state does not know: delete it")
+        declared = {f"{section}.{entry.name}" for section, entry in self._around.spec.entries()}
+        stray = {address: id for address, id in found.adopted.items() if entry_of(address) not in declared}
+        for address, id in stray.items():
+            self._around.note(f"a killed run made {address} ({id}), which is declared no longer: delete it by hand")
+        records.created.forget({a for a in records.created.left() if entry_of(a) not in declared} | {*found.replaced})
+        planned: dict[str, Mapping[str, Any]] = {}
+        for plan in sorted(found.plans):
+            with suppress(LifecycleError):  # without the plan file, "exists already" is what the next apply may say
+                changes = read_plan(self.runner.show(Path(plan))).changes
+                planned |= {change.address: change.after for change in changes if change.action is Action.CREATE}
+        unknown = {a: after for a, after in planned.items() if a not in {*found.adopted, *found.held}}
+        in_flight = made_in_flight(self._around, unknown)
+        for address, id in in_flight.items():  # the plan that is made now takes the place of the one that told us
+            records.created.note(new_id(), Created(address=address, id=id))
+        return {address: id for address, id in {**found.adopted, **in_flight}.items() if entry_of(address) in declared}
+
+    def _write(self, files: Mapping[str, bytes]) -> None:
+        """Write changed files only."""
         from lifecycle.foundation.atomic_file import replace_file
 
         folder = self._around.paths.generated
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in self.generated(with_restored=True).items():
+        for name, content in files.items():
             path = folder / name
             if not path.is_file() or path.read_bytes() != content:
                 replace_file(path, content, mode=0o644)
@@ -143,7 +192,7 @@ class Infrastructure:
     def stale(self) -> list[str]:
         """Generated files that are not what the spec gives."""
         folder = self._around.paths.generated
-        wanted = self.generated(with_restored=False)
+        wanted = self.generated()
         current = {name: (folder / name).read_bytes() for name in wanted if (folder / name).is_file()}
         return [name for name, data in wanted.items() if current.get(name) != data]
 

@@ -167,6 +167,8 @@ class Runs:
         with self._live("apply") as update:
             self._infrastructure.progress.show_on(update)
             outcome = apply_plan(context, reviewed=reviewed)
+            if outcome.receipt:
+                self._infrastructure.settle_root()
         if outcome.receipt and outcome.receipt.plan:
             self._around.step("apply", f"{len(outcome.receipt.plan.addresses)} changes applied, exactly as reviewed")
         else:

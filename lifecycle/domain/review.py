@@ -23,6 +23,7 @@ from lifecycle.domain.policy import Finding, GateVerdict
 from lifecycle.domain.spec import Spec
 
 REVIEW_SCHEMA = 1
+ADOPTED = "imported"  # reason of a change that takes an existing object into the state
 
 _VERBS = {
     Action.CREATE: "creates",
@@ -203,8 +204,11 @@ def _entry_lines(plan: Plan) -> Iterator[str]:
     for entry in sorted(grouped):
         for action in _COUNTED:
             changes = grouped[entry].get(action, [])
-            if changes:
-                yield f"{entry}: {_VERBS[action]} {_listed(changes)}"
+            adopted = [change for change in changes if change.action_reason == ADOPTED]
+            if adopted:
+                yield f"{entry}: adopts {_listed(adopted)}"
+            if others := [change for change in changes if change.action_reason != ADOPTED]:
+                yield f"{entry}: {_VERBS[action]} {_listed(others)}"
 
 
 def _listed(changes: list[ResourceChange]) -> str:

@@ -74,11 +74,12 @@ class ChangeContinues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeDone:
-    """An object was changed."""
+    """An object was changed; `id` is the provider's name for it, where it has one."""
 
     address: str
     action: str
     elapsed_seconds: int
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +189,8 @@ def _change_continues(document: Mapping[str, Any]) -> Event:
 def _change_done(document: Mapping[str, Any]) -> Event:
     hook = document.get("hook", {})
     elapsed = int(hook.get("elapsed_seconds", 0))
-    return ChangeDone(address=_address(hook), action=str(hook.get("action", "")), elapsed_seconds=elapsed)
+    action, id = str(hook.get("action", "")), str(hook.get("id_value") or "")
+    return ChangeDone(address=_address(hook), action=action, elapsed_seconds=elapsed, id=id)
 
 
 def _change_failed(document: Mapping[str, Any]) -> Event:

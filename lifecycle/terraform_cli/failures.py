@@ -8,12 +8,13 @@ was being changed or an API answered, else the configuration's.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lifecycle.domain.errors import (
     AuthenticationError,
     BusyError,
+    CheckRefusedError,
     ConfigurationError,
     InterruptedRunError,
     LifecycleError,
@@ -21,12 +22,15 @@ from lifecycle.domain.errors import (
     UnreachableError,
     UnsafePlanError,
 )
+from lifecycle.terraform_cli.created_log import Created
 from lifecycle.terraform_cli.events import Diagnostic
 from lifecycle.terraform_cli.locks import HeldLock, LockInfo, lock_in_text
 
 _SHOWN = 3  # diagnostics quoted in a message
 _DETAIL = 300  # characters of a diagnostic's detail that are shown
 _ADDRESSES = 10
+_EXISTS = re.compile(r"AlreadyExists|already\s+exists|ResourceExistsException|ResourceInUseException", re.IGNORECASE)
+_NO_IMPORT = re.compile(r"Cannot import non-existent|import target does not exist", re.IGNORECASE)
 _IDS = re.compile(r"(RequestID|HostID): [^,\s]*,?")
 
 
@@ -58,6 +62,20 @@ class ApplyStoppedError(RemoteServiceError):
         super().__init__(message, remedy=remedy, retryable=True)
         self.done = done
         self.open = open_
+
+
+class UnadoptableError(CheckRefusedError):
+    """A plan was to import what is not there.
+
+    Args:
+        message: which objects.
+        remedy: what to do.
+        addresses: of the objects.
+    """
+
+    def __init__(self, message: str, *, remedy: str, addresses: tuple[str, ...]) -> None:
+        super().__init__(message, remedy=remedy)
+        self.addresses = addresses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,11 +179,31 @@ def _left(failure: Failure) -> tuple[str, ...]:
     return tuple(address for address in failure.planned if address not in finished)
 
 
+def unadoptable(failure: Failure, left: Mapping[str, Created]) -> UnadoptableError | None:
+    """The error for what killed runs left and Terraform finds no object or no declaration of; None for any other."""
+    texts = [f"{d.detail} " for d in failure.diagnostics if _NO_IMPORT.search(d.summary)]
+    gone = tuple(a for a in left if any(f'"{a}"' in text or f" {a} " in text for text in texts))
+    if not gone:
+        return None
+    names = ", ".join(f"{address} ({left[address].id})" for address in gone)
+    return UnadoptableError(
+        f"{failure.what}: what a killed run had made is gone, or not declared any more: {names}",
+        remedy=f"It is off the record now. If it still exists, delete it by hand. Run again: {failure.resume}",
+        addresses=gone,
+    )
+
+
 def _stopped_halfway(failure: Failure) -> ApplyStoppedError:
     left = _left(failure)
+    remedy = f"Mend the cause, then continue with: {failure.resume}. What is done is in the state and stays."
+    if there := [d.address for d in failure.diagnostics if d.address and _EXISTS.search(f"{d.summary} {d.detail}")]:
+        remedy = (
+            f"{_list(there)}: exists already, and not in the state; a killed run may have made it. Import or delete it "
+            f"(in a sandbox: lifecycle sandbox down). {remedy}"
+        )
     return ApplyStoppedError(
         f"{failure.what} stopped: {failure.summary()}. Done: {_list(failure.done)}. Not done: {_list(left)}",
-        remedy=f"Mend the cause, then continue with: {failure.resume}. What is done is in the state and stays.",
+        remedy=remedy,
         done=failure.done,
         open_=left,
     )
@@ -222,11 +260,16 @@ _RULES = (
     _Rule(
         patterns=_patterns(
             "Saved plan is stale", "Saved plan does not match", "Can't change variable when applying a saved plan",
-            "AWS account ID not allowed", "plan file .* different (backend|workspace)",
+            "plan file .* different (backend|workspace)",
             "Failed to load .* as a plan file",
         ),
         make=_unsafe,
         remedy="Plan again, review it, and apply the new plan.",
+    ),
+    _Rule(
+        patterns=_patterns("AWS account ID not allowed"),
+        make=_unsafe,
+        remedy="Log in to the account of the environment, or correct aws.account_id in the spec, then run: {resume}",
     ),
     _Rule(
         patterns=_patterns("was set during the plan phase", "No value for required variable"),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from lifecycle.domain.ports import Clock
+from lifecycle.terraform_cli.created_log import Created
 from lifecycle.terraform_cli.events import (
     ChangeDone,
+    ChangeFailed,
     ChangePlanned,
     ChangeStarted,
     Diagnostic,
@@ -25,6 +28,7 @@ from lifecycle.terraform_cli.run_records import RunRecord, RunRecords
 # What is only said while the state lock is held.
 _UNDER_LOCK = (Refreshing, ChangePlanned, ChangeStarted, ChangeDone)
 _LOCK_ATTEMPTS = 3
+_STATE_NOT_SAVED = re.compile(r"(saving|save|persist|write|writing)\s+(the\s+)?state", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -69,6 +73,7 @@ class RecordedRun:
         run_id: name of the record; empty for none.
         clock: the time.
         lock_holder: reads the state lock; answers within seconds, as it is asked between two events.
+        plan_file: of an apply, whose creations are logged.
     """
 
     records: RunRecords
@@ -76,6 +81,7 @@ class RecordedRun:
     run_id: str
     clock: Clock
     lock_holder: LockHolder | None
+    plan_file: str = ""
     record: RunRecord | None = None
     _begun: datetime | None = None
     _attempts: int = 0
@@ -93,11 +99,29 @@ class RecordedRun:
 
         def line(text: bytes) -> None:
             event = heard.line(text)
+            self._note_created(event)
             if isinstance(event, _UNDER_LOCK) and self._attempts < _LOCK_ATTEMPTS:
                 self._attempts += 1
                 self._note_lock()
 
         return line
+
+    def _note_created(self, event: Event | None) -> None:
+        """Log what is being made, before anything else happens: the next event may never come."""
+        if self.record is None or not self.plan_file:
+            return
+        created = None
+        match event:
+            case ChangeStarted(address=address, action="create"):
+                created = Created(address=address, plan=self.plan_file)
+            case ChangeDone(address=address, action="create", id=id) if id:
+                created = Created(address=address, id=id, plan=self.plan_file)
+            case ChangeFailed(address=address, action="create"):
+                created = Created(address=address, failed=True)
+            case _:
+                pass
+        if created is not None:
+            self.records.created.note(self.record.run_id, created)
 
     def _note_lock(self) -> None:
         """Record the lock's id if it is provably ours.
@@ -117,7 +141,13 @@ class RecordedRun:
             self._attempts = _LOCK_ATTEMPTS
             self.record = self.records.locked(self.record, lock.id)
 
-    def ended(self, finished: Finished) -> None:
-        """The process has ended. The record stays when it was killed, as its lock may have stayed, too."""
-        if self.record is not None and finished.returncode >= 0 and not finished.killed:
-            self.records.close(self.record)
+    def ended(self, finished: Finished, heard: Heard | None) -> None:
+        """The process has ended. The record stays when it was killed, as its lock may have stayed, too.
+
+        So does the log of what it created, which also stays when Terraform says that it could not save its state.
+        """
+        if self.record is None or finished.returncode < 0 or finished.killed:
+            return
+        self.records.close(self.record)
+        if heard is None or not any(_STATE_NOT_SAVED.search(diagnostic.summary) for diagnostic in heard.diagnostics):
+            self.records.created.drop(self.record.run_id)

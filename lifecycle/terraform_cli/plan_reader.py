@@ -73,7 +73,9 @@ def _change(item: Mapping[str, Any]) -> ResourceChange:
     action, reason = _action(change), item.get("action_reason", "")
     # Terraform calls these no-op, as the object stays as it is; but applying them changes the state.
     if action is Action.NO_OP and (change.get("importing") or item.get("previous_address")):
-        action, reason = Action.UPDATE, "imported" if change.get("importing") else "moved"
+        action, reason = Action.UPDATE, "moved"
+    if action is Action.UPDATE and change.get("importing"):
+        reason = "imported"
     return ResourceChange(
         address=item["address"],
         type=item.get("type", ""),

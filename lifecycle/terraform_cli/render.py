@@ -38,7 +38,12 @@ _SECRET_RESOURCE = "aws_secretsmanager_secret.this"  # noqa: S105 - an address i
 
 
 def render(
-    spec: Spec, *, modules_path: str, renderings: Renderings, restored: Mapping[str, str] | None = None
+    spec: Spec,
+    *,
+    modules_path: str,
+    renderings: Renderings,
+    restored: Mapping[str, str] | None = None,
+    adopted: Mapping[str, str] | None = None,
 ) -> Mapping[str, bytes]:
     """The files of `terraform/environments/<environment>/`.
 
@@ -48,6 +53,8 @@ def render(
         renderings: agent configuration and allowlists.
         restored: credentials whose secret was scheduled for deletion and is restored: entry (`credentials.<name>`) ->
             ARN of the secret. Terraform imports them instead of creating them.
+        adopted: objects that a killed run made: address -> import id. Those of entries that are not declared any
+            more are left out.
 
     Returns:
         File name -> content.
@@ -66,7 +73,7 @@ def render(
     root: dict[str, Any] = {"//": _COMMENT, "terraform": _terraform_block(spec, bool(owned))}
     if modules:
         root |= {"provider": {"aws": _provider(_aws(spec))}, "module": modules, "output": _outputs(owned)}
-    root |= _network(spec, modules) | _moved(owned) | _imports(owned, restored or {})
+    root |= _network(spec, modules) | _moved(owned) | _imports(owned, restored or {}, adopted or {})
     return {GENERATED_FILE: orjson.dumps(root, option=_OPTIONS)}
 
 
@@ -136,11 +143,11 @@ def _moved(owned: list[tuple[str, Any, str]]) -> dict[str, Any]:
     return {"moved": blocks} if blocks else {}
 
 
-def _imports(owned: list[tuple[str, Any, str]], restored: Mapping[str, str]) -> dict[str, Any]:
+def _imports(
+    owned: list[tuple[str, Any, str]], restored: Mapping[str, str], adopted: Mapping[str, str]
+) -> dict[str, Any]:
     names = {f"{section}.{entry.name}" for section, entry, _ in owned}
-    blocks = [
-        {"to": f"{address_of(entry)}.{_SECRET_RESOURCE}", "id": literal(restored[entry])}
-        for entry in sorted(restored)
-        if entry in names
-    ]
+    secrets = {f"{address_of(entry)}.{_SECRET_RESOURCE}": arn for entry, arn in restored.items()}
+    wanted = {address: id for address, id in {**adopted, **secrets}.items() if entry_of(address) in names}
+    blocks = [{"to": address, "id": literal(wanted[address])} for address in sorted(wanted)]
     return {"import": blocks} if blocks else {}

@@ -14,6 +14,7 @@ from pathlib import Path
 import orjson
 
 from lifecycle.foundation.atomic_file import private_folder, replace_file
+from lifecycle.terraform_cli.created_log import CreatedLogs
 
 _PROC = Path("/proc")
 _SUFFIX = ".run.json"
@@ -93,10 +94,14 @@ class RunRecords:
 
     Args:
         folder: under the user's state directory.
+
+    Attributes:
+        created: what these runs created, beside their records.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.created = CreatedLogs(folder)
 
     def open(self, *, run_id: str, command: str, pid: int, started: str) -> RunRecord:
         """Record a process that has just been started."""

@@ -21,9 +21,10 @@ from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.plan import AppliedChanges, StateIdentity, ToolIdentity
 from lifecycle.domain.ports import Clock, NewId, TerraformRunner
 from lifecycle.foundation.known_secrets import KnownSecrets
+from lifecycle.terraform_cli.adoption import Adoption, adoption
 from lifecycle.terraform_cli.cli_config import cli_config
 from lifecycle.terraform_cli.events import Diagnostic, Message, Observer, parse_diagnostic
-from lifecycle.terraform_cli.failures import Failure, StateLockedError, error_of, held_by, stopped
+from lifecycle.terraform_cli.failures import Failure, StateLockedError, error_of, held_by, stopped, unadoptable
 from lifecycle.terraform_cli.listening import Heard, RecordedRun
 from lifecycle.terraform_cli.lock_file import lock_file_kept
 from lifecycle.terraform_cli.lock_holders import LockHolder
@@ -210,7 +211,19 @@ class TerraformCli:
             StateLockedError: somebody else is at work.
         """
         _, heard = self._stream("apply", self._limits.apply, (_DONE,), str(plan), **self._common())
+        self.left_by_killed_runs()
         return AppliedChanges(addresses=tuple(heard.done))
+
+    def left_by_killed_runs(self) -> Adoption:
+        """What killed applies made on this machine and the state does not hold. What is settled is forgotten.
+
+        Call it after `init`, and only while holding the environment's own lock on this machine.
+        """
+        logs = self._records.created
+        left = logs.left()
+        found = adoption(left, self.state_bytes() if left else b"")
+        logs.forget(found.settled)
+        return found
 
     def _common(self) -> dict[str, Any]:
         wait = int(self._limits.lock_wait.total_seconds())
@@ -322,6 +335,7 @@ class TerraformCli:
             run_id=self._new_id() if command in _LOCKING else "",
             clock=self._clock,
             lock_holder=self._lock_holder,
+            plan_file=arguments[0] if command == "apply" else "",
         )
         with memory_file("terraform.tfrc", cli_config(self._place.mirror)) as config:
             environment = {**self._environment, "TF_CLI_CONFIG_FILE": f"/proc/self/fd/{config}"}
@@ -335,7 +349,7 @@ class TerraformCli:
                 on_start=recorded.started,
                 stop=None if heard is None else self._stop,  # reading is short, and needed after a stop
             )
-            recorded.ended(finished)
+            recorded.ended(finished, heard)
         return finished, heard or Heard(None)
 
     def _fail(self, command: str, finished: Finished, heard: Heard) -> NoReturn:
@@ -356,6 +370,9 @@ class TerraformCli:
         )
         if finished.interrupted or finished.timed_out:
             raise stopped(failure, timed_out=finished.timed_out, killed=finished.killed)
+        if gone := unadoptable(failure, self._records.created.left() if command == "plan" else {}):
+            self._records.created.forget(gone.addresses)
+            raise gone
         raise error_of(failure)
 
     def _scrubbed(self, diagnostic: Diagnostic) -> Diagnostic:

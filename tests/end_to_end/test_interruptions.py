@@ -120,6 +120,49 @@ def test_when_terraform_dies_too_its_lock_is_released_by_the_next_run(checkout: 
     assert checkout.litter() == [] and not Outside.of(checkout).state_is_locked()
 
 
+def _made(checkout: Checkout, number: int) -> Callable[[], bool]:
+    """The apply that runs has on record that so many objects are made."""
+
+    def seen() -> bool:
+        logs = [path.read_text() for path in (checkout.state / "runs").glob("*.created.jsonl")]
+        return sum('"id":"",' not in line for text in logs for line in text.splitlines()) >= number
+
+    return seen
+
+
+def _users(checkout: Checkout) -> dict[str, str]:
+    """Users of service accounts: name -> the id that AWS gave when it was made."""
+    users = Outside.of(checkout).aws("iam").list_users()["Users"]
+    return {user["UserName"]: user["UserId"] for user in users}
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("both", [False, True], ids=["terraform alone", "lifecycle too"])
+def test_what_a_killed_terraform_made_is_adopted_and_nothing_is_made_twice(checkout: Checkout, both: bool) -> None:
+    checkout.run("apply", ok=True)
+    checkout.add("batch.yaml", _accounts(1))
+    killed = checkout.start("apply")
+    killed.until(_made(checkout, 2), "two objects")
+    if both:
+        killed.signal(signal.SIGSTOP)  # it must not see its child end
+    checkout.kill(lambda line: "terraform" in line)
+    if both:
+        killed.signal(signal.SIGKILL)
+    assert killed.finish().code != 0
+    checkout.settle()
+    left = _users(checkout)
+    if both:  # a plan in between makes nothing and forgets nothing
+        assert "that a killed run made" in checkout.run("plan", ok=True).err
+    done = _finishes(checkout, said="that a killed run made")
+    assert "adopts " in done.err, done.text
+    assert left.items() <= _users(checkout).items()
+    assert sum("-batch-1-" in name for name in _users(checkout)) == _ACCOUNTS
+    assert "import" not in json.loads(
+        (checkout.root / f"terraform/environments/{checkout.env}/main.tf.json").read_text()
+    )
+    assert checkout.run("plan", "--detailed-exitcode").code == 0
+
+
 @pytest.mark.timeout(1200)
 def test_an_interrupted_rotation_is_finished_by_the_next_run(checkout: Checkout) -> None:
     checkout.run("apply", ok=True)

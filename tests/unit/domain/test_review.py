@@ -101,6 +101,12 @@ def test_an_unknown_action_and_objects_outside_the_spec_are_said() -> None:
     assert lines == ("1 unknown", "outside the spec: does something unknown to SQS queue")
 
 
+def test_taking_what_exists_into_the_state_is_said_apart_from_changing() -> None:
+    adopted = change(Action.UPDATE, action_reason="imported")
+    lines = describe(plan(adopted, change(Action.UPDATE, address="b")), SPEC, previous_grants=grants(SPEC))
+    assert lines == ("2 to change", "agents.eu-1: adopts SQS queue", "agents.eu-1: changes SQS queue")
+
+
 def test_only_outputs_is_not_nothing() -> None:
     assert count_line(plan(output_changes={"a": Action.UPDATE})) == "1 outputs to change"
     assert count_line(plan()) == "no changes"

@@ -43,6 +43,10 @@ def _parse(**document: Any) -> Event | None:
         ({"type": "apply_start", "hook": _HOOK}, ChangeStarted(address="a.b", action="create")),
         ({"type": "apply_progress", "hook": _HOOK}, ChangeContinues(address="a.b", action="create", elapsed_seconds=3)),
         ({"type": "apply_complete", "hook": _HOOK}, ChangeDone(address="a.b", action="create", elapsed_seconds=3)),
+        (
+            {"type": "apply_complete", "hook": {**_HOOK, "id_key": "id", "id_value": "i-1"}},
+            ChangeDone(address="a.b", action="create", elapsed_seconds=3, id="i-1"),
+        ),
         ({"type": "apply_errored", "hook": _HOOK}, ChangeFailed(address="a.b", action="create")),
         (
             {"type": "change_summary", "changes": {"add": 1, "change": 2, "remove": 3, "operation": "plan"}},

@@ -131,6 +131,12 @@ def test_a_restored_secret_is_imported() -> None:
     assert root["import"] == [{"to": "module.credential_datarobot-agent-key.aws_secretsmanager_secret.this", "id": arn}]
 
 
+def test_what_a_killed_run_made_is_imported_where_it_is_still_declared() -> None:
+    rule = 'module.credential_datarobot-agent-key.aws_x.this["10.0.0.0/8"]'
+    root = _root(spec(), adopted={rule: "${id}", "module.credential_gone.aws_x.this": "b", "aws_x.alien": "c"})
+    assert root["import"] == [{"to": rule, "id": "$${id}"}]
+
+
 def test_the_provider_may_reach_one_account_only() -> None:
     role = "arn:aws:iam::123456789012:role/lifecycle-apply"
     aws = AwsTarget(account_id="123456789012", region="eu-west-1", role=role, vpc="vpc-1", subnets=("subnet-1",))
