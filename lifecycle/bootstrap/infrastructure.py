@@ -70,7 +70,6 @@ class Infrastructure:
         What an orchestrator that was killed left running is ended first: under the lock, nobody else can own it.
         """
         from lifecycle.bootstrap.terraform_place import find_binary, terraform_environment
-        from lifecycle.terraform_cli.backends import backend_identity
         from lifecycle.terraform_cli.lock_holders import lock_object_key, stored_lock
         from lifecycle.terraform_cli.run_records import RunRecords
         from lifecycle.terraform_cli.runner import TerraformCli
@@ -86,7 +85,7 @@ class Infrastructure:
             mirror=self.mirror,
             platforms=spec.terraform.platforms,
             parallelism=spec.terraform.parallelism,
-            state=backend_identity(spec.backend),
+            state=_state_in_words(around),
         )
         key = lock_object_key(spec.backend)
         records = RunRecords(around.paths.state / "runs")
@@ -236,7 +235,7 @@ class Infrastructure:
         around, spec = self._around, self._around.spec
         if spec.aws is None:
             raise ConfigurationError("the spec names no AWS account", remedy="set aws.account_id and aws.region")
-        with aws_errors("asking AWS who we are"):
+        with aws_errors(f"asking AWS {around.aws_in_words} who we are"):
             account = str(around.aws.reader("sts").get_caller_identity()["Account"])
         identity = self.runner.state_identity()
         backend = spec.backend.settings.model_dump_json(exclude_none=True)
@@ -280,3 +279,13 @@ class Infrastructure:
                 if error_code(error) in ("NoSuchKey", "404"):  # type: ignore[arg-type]  # only boto3 errors get here
                     return None
                 raise
+
+
+def _state_in_words(around: Surroundings) -> str:
+    """Where the state is and, in AWS, at which endpoint and as whom it is asked for."""
+    from lifecycle.terraform_cli.backends import backend_identity
+
+    backend = around.spec.backend
+    where = backend_identity(backend)
+    # The backend uses the login itself: only the provider assumes the role of the spec.
+    return f"{where} at {around.aws_place} as {around.aws_login}" if backend.kind == "s3" else where

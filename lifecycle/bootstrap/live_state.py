@@ -44,7 +44,7 @@ def restored_secrets(around: Surroundings) -> Mapping[str, str]:
         if chosen is None or chosen.kind != "aws_secrets_manager" or entry.manage is not Manage.OWN:
             continue
         full = secret_name(chosen.settings.prefix, name)
-        with aws_errors(f"looking for secret {full}"):
+        with aws_errors(f"looking for secret {full} {around.aws_in_words}"):
             pages = around.aws.reader("secretsmanager").get_paginator("list_secrets")
             found = pages.paginate(IncludePlannedDeletion=True, Filters=[{"Key": "name", "Values": [full]}])
             secrets = [item for page in found for item in page["SecretList"] if item["Name"] == full]

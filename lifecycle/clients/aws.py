@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from lifecycle.clients.endpoints import checked_endpoint, is_loopback
 from lifecycle.clients.web import exchange_error
@@ -250,6 +251,13 @@ def _failed(told: str, status: int, *, writes: bool) -> LifecycleError:
     return RemoteServiceError(told, remedy="run again", retryable=True)
 
 
+def _placed(error: Exception, what: str) -> str:
+    """What was attempted, with the server that did not answer; its path may name objects and is left out."""
+    parts = urlsplit(str(getattr(error, "kwargs", {}).get("endpoint_url", "")))
+    server = f"{parts.scheme}://{parts.netloc}"
+    return f"{what} ({server})" if parts.netloc and server not in what else what
+
+
 def _unanswered(error: Exception, what: str, *, writes: bool) -> LifecycleError:
     from botocore.exceptions import HTTPClientError, NoCredentialsError, PartialCredentialsError
 
@@ -258,7 +266,7 @@ def _unanswered(error: Exception, what: str, *, writes: bool) -> LifecycleError:
             f"{what}: no AWS login was found", remedy="log in with the AWS CLI or set AWS_PROFILE"
         )
     if isinstance(error, HTTPClientError) or type(error).__name__ == "EndpointConnectionError":
-        return exchange_error(error, what=what, writes=writes)
+        return exchange_error(error, what=_placed(error, what), writes=writes)
     # Parameter validation and the like: raised before anything is sent. The text may repeat the parameters.
     return RemoteServiceError(
         f"{what}: the AWS SDK refused the call ({type(error).__name__})", remedy="report this message"
