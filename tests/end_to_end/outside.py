@@ -153,6 +153,21 @@ class Outside:
             return self.key_works(value)
         return self.datarobot_works(value["api_token"]) if "api_token" in value else self.client_secret_works(value)
 
+    # -- what a test does to the servers
+
+    def fault(self, server: str, **fault: Any) -> None:
+        """Inject a fault, as `lifecycle.sandbox.control` explains them."""
+        self._control(server, "POST", json=fault)
+
+    def no_faults(self, server: str) -> None:
+        """Take every fault away."""
+        self._control(server, "DELETE")
+
+    def _control(self, server: str, method: str, **options: Any) -> None:
+        url = httpx.URL(self.urls[server]).join("/__control__/faults")
+        headers = {"X-Control-Token": self.bootstrap["control_token"]}
+        httpx.request(method, url, headers=headers, trust_env=False, **options).raise_for_status()
+
     def state_is_locked(self) -> bool:
         """Whether Terraform's lock object lies beside the state."""
         found = self.aws("s3").list_objects_v2(Bucket="lifecycle-sandbox-tfstate").get("Contents", [])

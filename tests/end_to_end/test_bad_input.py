@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import resource
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.checkout import Checkout
+from tests.end_to_end.outside import Outside
 
 # -- documents: exit 2, every place listed, nothing started
 
@@ -123,7 +125,95 @@ def test_an_endpoint_that_is_down_is_named(checkout: Checkout) -> None:
         "connectors:\n  far-api: {kind: datarobot, datarobot: far, credential: datarobot-agent-key}\n",
     )
     down = checkout.run("verify", "far-api")
-    assert down.code == 3 and "far-api" in down.out and "connection refused" in down.out, down.text
+    told = r"^far-api +indeterminate .*connection refused .* at 127\.0\.0\.1:9 as credential datarobot-agent-key\b"
+    assert down.code == 3 and re.search(told, down.out, re.MULTILINE) and "next: " in down.out, down.text
+    (asked,) = checkout.run("verify", "far-api", "--output", "json").document["connectors"]
+    assert (asked["endpoint"], asked["identity"]) == ("127.0.0.1:9", "credential datarobot-agent-key")
+
+
+FAR_ENVIRONMENT = """\
+version: 1
+environment: far
+owner: ml-platform
+aws: {account_id: "123456789012", region: eu-west-1, endpoint: "http://127.0.0.1:9"}
+backend: {s3: {bucket: far-tfstate, key: far.tfstate, region: eu-west-1}}
+secret_stores:
+  default: {aws_secrets_manager: {prefix: lifecycle/far}}
+journal: {dynamodb: {table: lifecycle-journal}}
+service_accounts:
+  reader:
+    platform: aws
+    purpose: test of a dead endpoint
+    trust: {service: ecs-tasks}
+    permissions: [{actions: ["s3:GetObject"], resources: ["arn:aws:s3:::far-features/*"]}]
+"""
+
+
+def test_an_account_that_cannot_be_reached_is_named(checkout: Checkout) -> None:
+    far = checkout.root / "environments" / "far"
+    far.mkdir()
+    (far / "environment.yaml").write_text(FAR_ENVIRONMENT)
+    login = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "not-a-secret"}
+    unpinned = checkout.run("--env", "far", "plan", env=login)
+    assert unpinned.code == 5 and "no policy bundle is pinned" in unpinned.err, unpinned.text
+    login["LIFECYCLE_POLICY_DIGEST"] = re.findall("sha256:[0-9a-f]{64}", unpinned.err)[0]
+    down = checkout.run("--env", "far", "plan", env=login)
+    assert down.code == 3 and "next: " in down.err, down.text
+    assert "(http://127.0.0.1:9): connection refused" in down.err, down.text
+
+
+def test_a_state_that_cannot_be_had_is_named_with_endpoint_and_identity(checkout: Checkout) -> None:
+    checkout.run("sandbox", "up", ok=True)
+    outside = Outside.of(checkout)
+    admin = outside.bootstrap["aws"]["access_key_id"]
+    who = f"at {outside.urls['aws']} as access key {admin}"
+    outside.aws("s3").delete_bucket(Bucket="lifecycle-sandbox-tfstate")
+    absent = checkout.run("apply")
+    assert absent.code == 3 and "next: " in absent.err, absent.text
+    assert f"(state in s3://lifecycle-sandbox-tfstate/sandbox.tfstate {who})" in absent.err, absent.text
+    outside.aws("iam").update_access_key(UserName="lifecycle-sandbox-admin", AccessKeyId=admin, Status="Inactive")
+    refused = checkout.run("apply")
+    assert refused.code == 3 and who in refused.err and "next: check the AWS login" in refused.err, refused.text
+    assert checkout.journal() == {} and checkout.strangers() == {}
+
+
+# -- the provider: exit 4
+
+
+@pytest.mark.timeout(1200)
+def test_a_provider_error_amid_the_apply_says_what_is_done_and_how_to_go_on(checkout: Checkout) -> None:
+    checkout.run("apply", ok=True)
+    outside = Outside.of(checkout)
+    names = [f"batch-{number}" for number in range(8)]
+    entry = "{platform: aws, principal: user, purpose: test of faults, permissions: [{actions: [s3:GetObject], "
+    entry += 'resources: ["arn:aws:s3:::lifecycle-sandbox-features/*"]}]}'
+    accounts = "".join(f"  {name}: {entry}\n" for name in names)
+    checkout.add("batch.yaml", f"terraform: {{parallelism: 1}}\nservice_accounts:\n{accounts}")
+
+    def made() -> set[str]:
+        users = (user["UserName"] for user in outside.aws("iam").list_users()["Users"])
+        return {name for name in users if name.startswith("sandbox-batch-")}
+
+    applying = checkout.start("apply")
+    applying.until(lambda: any("terraform apply " in line for line in checkout.strangers().values()), "terraform apply")
+    # Every call of AWS's query and JSON protocols is a POST of this path; the state, in S3, is not.
+    outside.fault("aws", method="POST", path="/", delay_seconds=0.1, times=None)  # one by one, and not too fast for us
+    applying.until(lambda: bool(made()), "the first user")
+    outside.no_faults("aws")
+    outside.fault("aws", method="POST", path="/", status=400, times=None)
+    stopped = applying.finish()
+    outside.no_faults("aws")
+    assert stopped.code == 4, stopped.text
+    told = re.search(r"Done: (.*)\. Not done: (.*)\n +next: .*lifecycle apply --env sandbox", stopped.err)
+    assert told is not None, stopped.err
+    done, left = ({item for item in part.split(", ") if item != "nothing"} for part in told.groups())
+    assert left and not done & left, told.groups()
+    assert {f"sandbox-{item.split('_', 2)[2].split('.')[0]}" for item in done} <= made(), told.groups()
+    assert checkout.strangers() == {} and not outside.state_is_locked()
+    finished = checkout.run("apply", ok=True)
+    assert "stopped: " in finished.err and "carrying on" in finished.err, finished.text
+    assert made() == {f"sandbox-{name}" for name in names} and checkout.litter() == []
+    assert checkout.run("plan", "--detailed-exitcode").code == 0
 
 
 # -- a reviewed plan: exit 5
@@ -151,6 +241,14 @@ def test_a_plan_that_is_not_what_was_reviewed_is_refused_by_name(checkout: Check
     access.write_bytes(spec.replace(b"RA-17", b"RA-18"))
     refused("digest of spec")
     access.write_bytes(spec)
+    environment = checkout.spec / "environment.yaml"
+    account = environment.read_bytes()
+    environment.write_bytes(account.replace(b'"123456789012"', b'"210987654321"'))
+    refused("digest of spec")
+    other = checkout.run("plan")
+    assert other.code == 5 and "AWS account ID not allowed: 123456789012" in other.err, other.text
+    assert "aws.account_id" in other.err, other.text
+    environment.write_bytes(account)
     rules = next((checkout.root / "policies" / "rules").glob("*.yaml"))
     text = rules.read_bytes()
     rules.write_bytes(text + b"\n# edited\n")
@@ -179,21 +277,47 @@ def test_the_second_of_two_runs_names_the_first(checkout: Checkout) -> None:
 # -- a full disk: refused before the effect
 
 
+def _small_files(limit: int) -> Callable[[], None]:
+    """Makes a process whose files cannot grow beyond so many bytes."""
+
+    def limited() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    return limited
+
+
 @pytest.mark.timeout(1200)
 def test_a_full_disk_stops_the_apply_before_the_effect(checkout: Checkout) -> None:
     checkout.run("apply", ok=True)
     checkout.edit("network.yaml", "cpu: 256, memory: 512", "cpu: 512, memory: 1024")
     serial = checkout.run("plan", "--detailed-exitcode")
     assert serial.code == 6, serial.text
-    limit = 1_000_000  # bytes a file may have: enough for the plan, not for the room of a receipt
-
-    def small_files() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    refused = checkout.run("apply", preexec_fn=small_files)
+    # Enough for the plan, not for the room of a receipt.
+    refused = checkout.run("apply", preexec_fn=_small_files(1_000_000))
     assert refused.code == 2 and "no room for the receipt" in refused.err, refused.text
     assert checkout.strangers() == {} and checkout.litter() == []
     assert checkout.run("plan", "--detailed-exitcode").code == 6, "nothing was applied"
     done = checkout.run("apply", ok=True)
     assert "resume" not in done.err
+
+
+@pytest.mark.timeout(1200)
+def test_a_full_disk_under_the_journal_leaves_no_effect_without_a_record(checkout: Checkout) -> None:
+    checkout.run("apply", ok=True)
+    outside, name = Outside.of(checkout), "feature-reader-key"
+    before, keys = checkout.journal(), outside.access_keys("sandbox-feature-reader")
+    # Nothing fits: refused before anything is asked for.
+    refused = checkout.run("rotate", "apply", name, preexec_fn=_small_files(2_000))
+    assert refused.code == 4 and "journal.sqlite3" in refused.err and "next: free disk space" in refused.err, (
+        refused.text
+    )
+    assert checkout.journal() == before and outside.access_keys("sandbox-feature-reader") == keys
+    # A few records fit: what was done stands in the journal, so the next run finishes it.
+    stopped = checkout.run("rotate", "apply", name, preexec_fn=_small_files(40_000))
+    assert stopped.code == 4 and "disk space" in stopped.text, stopped.text
+    assert checkout.journal()[name]["sequence"] > before[name]["sequence"], "the intent came first"
+    checkout.run("rotate", "resume", "--wait", ok=True)
+    current = outside.current(name)
+    assert checkout.journal()[name]["state"] == "CLOSED" and outside.works(name, current)
+    assert outside.access_keys("sandbox-feature-reader") == {current["access_key_id"]}
