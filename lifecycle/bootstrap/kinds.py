@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from lifecycle.bootstrap.service_verifiers import service_kinds
-from lifecycle.domain.kinds import KindRegistry
+from lifecycle.domain.kinds import Kind, KindRegistry
 
 
 @cache
@@ -25,16 +25,6 @@ def registry() -> KindRegistry:
     from lifecycle.connectors import oauth_refresh_token as refresh_token_check
     from lifecycle.connectors import vault as vault_check
     from lifecycle.destinations import ecs_service, file
-    from lifecycle.issuers import (
-        aws_iam_access_key,
-        datarobot_api_key,
-        oauth_client_secret,
-        oauth_private_key_jwt,
-        oauth_refresh_token,
-        postgres_role_password,
-        snowflake_key_pair,
-        vault_approle_secret_id,
-    )
     from lifecycle.journals import dynamodb, sqlite
     from lifecycle.journals import vault_kv as vault_journal
     from lifecycle.renderers import TARGETS
@@ -46,32 +36,49 @@ def registry() -> KindRegistry:
             *TARGETS,
             *agent_kinds.KINDS,
             *backends.KINDS,
+            *_issuers(),
             *service_kinds(),
-            aws_iam_access_key.KIND,
             aws_identity.KIND,
             aws_secrets_manager.KIND,
             datarobot.KIND,
-            datarobot_api_key.KIND,
             dynamodb.KIND,
             ecs_service.KIND,
             file.KIND,
-            oauth_client_secret.KIND,
-            oauth_private_key_jwt.KIND,
-            oauth_refresh_token.KIND,
             refresh_token_check.KIND,
             oauth_token.KIND,
             postgres.KIND,
-            postgres_role_password.KIND,
             s3.KIND,
             secrets_manager_check.KIND,
             snowflake.KIND,
-            snowflake_key_pair.KIND,
             sqlite.KIND,
             vault_approle.KIND,
-            vault_approle_secret_id.KIND,
             vault_check.KIND,
             vault_journal.KIND,
             vault_settings.KIND,
             web_proxy.KIND,
         ]
+    )
+
+
+def _issuers() -> tuple[Kind, ...]:
+    from lifecycle.issuers import (
+        aws_iam_access_key,
+        datarobot_api_key,
+        oauth_client_secret,
+        oauth_private_key_jwt,
+        oauth_refresh_token,
+        postgres_role_password,
+        snowflake_key_pair,
+        vault_approle_secret_id,
+    )
+
+    return (
+        aws_iam_access_key.KIND,
+        datarobot_api_key.KIND,
+        oauth_client_secret.KIND,
+        oauth_private_key_jwt.KIND,
+        oauth_refresh_token.KIND,
+        postgres_role_password.KIND,
+        snowflake_key_pair.KIND,
+        vault_approle_secret_id.KIND,
     )

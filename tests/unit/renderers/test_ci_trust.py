@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,8 @@ from tests.unit.policy_engine.generated_spec import ACCOUNT, reference_spec
 def test_each_role_trusts_one_audience_and_one_exact_subject() -> None:
     spec = reference_spec()
     for subject in subjects(spec, "acme/platform").values():
-        [statement] = trust_document(spec, subject)["Statement"]  # type: ignore[misc]  # a JSON document
+        statements: Any = trust_document(spec, subject)["Statement"]
+        (statement,) = statements
         assert statement["Principal"] == {
             "Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
         }
