@@ -134,6 +134,7 @@ class Checkout:
         """The whole environment of a command."""
         home = self.base / "home"
         variables = {"LIFECYCLE_STATE_DIR": str(self.state_home), "XDG_CACHE_HOME": str(cache_home()), **self.extra}
+        variables["PYTHONDONTWRITEBYTECODE"] = "1"  # under a file size limit half a cache file would spoil later runs
         return minimal_environment(home, **{**variables, **more})
 
     # -- commands
