@@ -89,15 +89,13 @@ class StrictAws:
     def _forward(
         self, caller: AwsCaller, protocol: Protocol, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        if protocol is not Protocol.JSON:
+        if protocol is Protocol.S3:
             return self._app(environ, start_response)
         captured = _Captured()
-        if caller.service in ("secretsmanager", "dynamodb"):
-            with self._serial:  # moto checks, then acts, without a lock: AWS's conditional calls are atomic
-                body = captured.run(self._app, environ)
-        else:
+        with self._serial:  # moto checks, then acts, and walks its tables without a lock: one call at a time
             body = captured.run(self._app, environ)
-        reply = translate_denial(body) if captured.status.startswith("403") else None
+        denied = protocol is Protocol.JSON and captured.status.startswith("403")
+        reply = translate_denial(body) if denied else None
         if reply is not None:
             return _send(reply, start_response)
         start_response(captured.status, captured.headers)

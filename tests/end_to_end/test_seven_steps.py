@@ -130,7 +130,7 @@ def _retires_and_removes(checkout: Checkout, outside: Outside) -> None:
     assert refused.code == 5, refused.text
     assert re.search(r"LC-[A-Z]+-\d+", refused.err) and "report-writer-key" in refused.err, refused.err
     assert re.search(r"environments/[\w/.-]+\.yaml:\d+", refused.err), refused.err
-    assert "next: put the entry back and run `lifecycle rotate retire`" in refused.err
+    assert "next: put the entry back and run `lifecycle rotate retire report-writer-key`" in refused.err
     assert outside.works("report-writer-key", value)
     checkout.add("reports.yaml", _ADDITION)
     retired = checkout.run("rotate", "retire", "report-writer-key", ok=True)
