@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lifecycle.bootstrap.oauth_logins import client_login
+from lifecycle.bootstrap.platform_verifiers import platform_builders
 from lifecycle.bootstrap.service_verifiers import service_builders
 from lifecycle.bootstrap.stores import Stores, vault_server
 from lifecycle.bootstrap.surroundings import Surroundings, utc_now
@@ -49,6 +50,7 @@ class Verifiers:
             "vault": self._vault,
             "vault_approle": self._approle,
             "web_proxy": self._web_proxy,
+            **platform_builders(around),
             **service_builders(around, stores),
         }
 

@@ -30,6 +30,10 @@ class AnswerTooSlowError(TimeoutError):
     """The whole answer did not arrive in time. Caught inside clients and connectors only."""
 
 
+class AnswerTooLongError(OSError):
+    """The answer is longer than anything we ask for. Caught inside clients and connectors only."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """A complete response. The body may hold a secret, so it never shows."""
@@ -78,7 +82,8 @@ class WebClient:
         """Send one request, once, and read the whole answer, whatever its status.
 
         Raises:
-            httpx.HTTPError, OSError, AnswerTooSlowError: see `transport_reason`; callers translate.
+            httpx.HTTPError, OSError (AnswerTooSlowError, AnswerTooLongError among them): see `transport_reason`;
+                callers translate.
         """
         deadline = deadline or Deadline.after(self.timeout)
         with self._client(url, deadline) as client:
@@ -133,8 +138,10 @@ def _read(response: httpx.Response, deadline: Deadline) -> bytes:
     size = 0
     for part in response.iter_bytes():
         size += len(part)
-        if deadline.passed or size > _MAX_BODY:
-            raise AnswerTooSlowError("the answer took too long or was too long")
+        if size > _MAX_BODY:
+            raise AnswerTooLongError("the answer is too long")
+        if deadline.passed:
+            raise AnswerTooSlowError("the answer took too long")
         parts.append(part)
     return b"".join(parts)
 

@@ -117,6 +117,8 @@ class Probe:
         """End it with an exchange that brought no answer."""
         if self.deadline.passed:
             return self.result(Reason.TIMEOUT_TOTAL, type(error).__name__)
+        if isinstance(error, FileNotFoundError):
+            return self.result(Reason.NOT_CONFIGURED, "a file named in the settings does not exist, e.g. ca_file")
         return self.result(transport_reason(error), type(error).__name__)
 
 

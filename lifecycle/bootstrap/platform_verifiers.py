@@ -1,0 +1,42 @@
+"""Verifiers of what serves data and predictions over HTTPS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from lifecycle.bootstrap.surroundings import Surroundings, utc_now
+from lifecycle.domain.kinds import Kind
+from lifecycle.domain.spec import Credential
+
+if TYPE_CHECKING:
+    from lifecycle.domain.ports import ConnectorVerifier
+
+Builder = Callable[[Any, Credential | None], "ConnectorVerifier"]
+
+
+def platform_builders(around: Surroundings) -> Mapping[str, Builder]:
+    """One builder per kind of `platform_kinds`."""
+    platforms = _Platforms(around)
+    return {
+        "generic_https": platforms.generic_https,
+    }
+
+
+def platform_kinds() -> tuple[Kind, ...]:
+    """Their kinds: one line each."""
+    from lifecycle.connectors import (
+        generic_https,
+    )
+
+    return (generic_https.KIND,)
+
+
+class _Platforms:
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+
+    def generic_https(self, settings: Any, _credential: Credential | None) -> ConnectorVerifier:
+        from lifecycle.connectors.generic_https import GenericHttpsVerifier
+
+        return GenericHttpsVerifier(self._around.resolve(settings.url), clock=utc_now)
