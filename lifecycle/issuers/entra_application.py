@@ -1,0 +1,94 @@
+"""What both kinds of login of an Entra application share: one application in Microsoft Graph.
+
+An application is named by its client id (`appId`). Its object is read with `$select`, the only way in which Graph shows
+public keys; there are no pages. Graph answers reads from replicas that lag behind its writes.
+
+Sources: Microsoft Graph v1.0, "application" resource, addPassword, removePassword, Update application; errors and
+throttling limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from lifecycle.clients.rest import RestClient
+from lifecycle.clients.web import Answer
+from lifecycle.domain.errors import ConfigurationError, LifecycleError, RemoteServiceError, SlotOccupiedError
+
+LONGEST_NAME = 90  # characters of a credential's display name; Graph cuts longer ones without a word
+_FULL = ("Directory_QuotaExceeded", "Directory_ResourceSizeExceeded")
+_POLICY = ("CredentialInvalidLifetimeAsPerAppPolicy", "CredentialTypeNotAllowedAsPerAppPolicy")
+_RACE = ("Directory_ConcurrencyViolation", "ConcurrencyViolation")
+
+
+class EntraApplication:
+    """Reads and changes the credentials of applications.
+
+    Args:
+        client: an identity that owns the applications.
+    """
+
+    def __init__(self, client: RestClient) -> None:
+        self._client = client
+
+    def entries(self, app_id: str, collection: str) -> list[Mapping[str, Any]]:
+        """Every entry of `passwordCredentials` or `keyCredentials`.
+
+        Raises:
+            RemoteServiceError: Graph answered without the collection, so it cannot be told what exists.
+        """
+        what = f"listing the {collection} of application {app_id}"
+        found = self._client.read(f"{path_of(app_id)}?$select={collection}", what=what).get(collection)
+        if not isinstance(found, list):
+            raise RemoteServiceError(f"{what}: the answer does not show them", remedy="check `graph` in the spec")
+        return [item for item in found if isinstance(item, Mapping)]
+
+    def change(self, method: str, path: str, body: Mapping[str, Any], *, what: str) -> Answer:
+        """Send one change; a 400 is returned, other refusals are raised as ours."""
+        answer = self._client.write(method, path, body, what=what, judged=(400, 403, 409, 412))
+        if answer.status < 300:
+            return answer
+        raised = self._told(answer, what)
+        if raised is not None:
+            raise raised
+        return answer
+
+    def refusal(self, answer: Answer, what: str) -> LifecycleError:
+        """A refusal as an error."""
+        return self._client.refusal(answer, what, writes=True)
+
+    def _told(self, answer: Answer, what: str) -> LifecycleError | None:
+        code = self._client.service.code_of(answer)
+        if code in _FULL:
+            return SlotOccupiedError(
+                f"{what}: the application or its directory is full ({code})",
+                remedy="remove credentials that ended: az ad app credential list --id APP",
+            )
+        if code in _POLICY:
+            return ConfigurationError(
+                f"{what}: a policy of the tenant forbids it ({code})",
+                remedy="shorten `lifetime`, or use the kind of login that the tenant allows",
+            )
+        if code in _RACE or answer.status in (409, 412):
+            return RemoteServiceError(f"{what}: somebody else changed it just now", remedy="run again", retryable=True)
+        return None if answer.status == 400 else self.refusal(answer, what)
+
+
+def path_of(app_id: str) -> str:
+    """Where Graph has an application, by its client id."""
+    return f"/applications(appId='{quote(app_id, safe='-')}')"
+
+
+def graph_time(text: object) -> datetime | None:
+    """A time as Graph writes it; None when it is none."""
+    if not isinstance(text, str):
+        return None
+    head, dot, fraction = text.replace("Z", "").partition(".")
+    try:
+        moment = datetime.fromisoformat(f"{head}.{fraction[:6]:0<6}" if dot else head)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
