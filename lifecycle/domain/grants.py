@@ -30,7 +30,34 @@ class GrantChange:
 
 def grants(spec: Spec) -> tuple[str, ...]:
     """Everything the spec allows, sorted."""
-    return tuple(sorted({*_reach(spec), *_rights(spec), *_trust(spec), *_receivers(spec), *_probes(spec)}))
+    values = (sentence for name in spec.credentials for sentence in credential_grants(spec, name))
+    return tuple(sorted({*_reach(spec), *_rights(spec), *_trust(spec), *_receivers(spec), *_probes(spec), *values}))
+
+
+def credential_grants(spec: Spec, name: str) -> tuple[str, ...]:
+    """Everything that decides who makes the values of one credential, where they go and what is done with them."""
+    credential = spec.credentials[name]
+    subject = f"credentials.{name} "
+    sentences = {sentence for sentence in (*_receivers(spec), *_probes(spec)) if subject in f"{sentence} "}
+    store = spec.secret_stores.get(credential.store)
+    kept = f": {store.kind} {_named(store.settings)}".rstrip() if store else ""
+    sentences.add(f"{subject}is kept in secret_stores.{credential.store}{kept}")
+    sentences.add(f"{subject}is made by {credential.kind} {_named(credential.settings)}".rstrip())
+    sentences |= {f"datarobot.{key} is at {target.endpoint}" for key, target in spec.datarobot.items()}
+    return tuple(sorted(sentences))
+
+
+def credential_change(spec: Spec, name: str, approved: tuple[str, ...]) -> GrantChange:
+    """How the grants of one credential differ from approved ones.
+
+    Args:
+        spec: as it is now.
+        name: of the credential.
+        approved: what the last approved spec allows, all of it.
+    """
+    subject = f"credentials.{name} "
+    before = tuple(s for s in approved if subject in f"{s} " or s.startswith("datarobot."))
+    return compare(before, credential_grants(spec, name))
 
 
 def compare(before: tuple[str, ...], after: tuple[str, ...]) -> GrantChange:
@@ -100,16 +127,26 @@ def _receivers(spec: Spec) -> Iterator[str]:
         for chosen in credential.deliver_to:
             yield f"credentials.{name} is delivered to {chosen.kind} {_named(chosen.settings)}".rstrip()
         for consumer in credential.consumers:
+            if consumer.agent is not None:
+                yield f"credentials.{name} is held by agents.{consumer.agent}{_place(spec, consumer.agent)}"
             if consumer.unobservable is not None:
                 blind = consumer.unobservable
                 yield f"credentials.{name} is held by {blind.name}, unobserved until {blind.expires}"
+
+
+def _place(spec: Spec, agent: str) -> str:
+    """Where an agent runs: its service is told to take a value."""
+    runtime = spec.agents[agent].runtime if agent in spec.agents else None
+    cluster = getattr(runtime.settings, "cluster", "") if runtime else ""
+    return f" in {runtime.kind} cluster {cluster}" if runtime and cluster else ""
 
 
 def _probes(spec: Spec) -> Iterator[str]:
     for name, connector in spec.connectors.items():
         if connector.credential is not None:
             used = f"credentials.{connector.credential} is used"
-            yield f"{used} by connectors.{name} at {connector.kind} {_named(connector.settings)}".rstrip()
+            via = "" if connector.through == "direct" else f" through {connector.through}"
+            yield f"{used} by connectors.{name} at {connector.kind} {_named(connector.settings)}".rstrip() + via
 
 
 def _named(settings: object) -> str:

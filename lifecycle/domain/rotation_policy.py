@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from lifecycle.domain.change_window import ChangeWindow
 from lifecycle.domain.rotation import Outcome, RotationRecord, State
 
 
@@ -17,12 +18,16 @@ class RotationPolicy:
         minimum: how long the old value lives at least after everybody acknowledged the new one.
         ceiling: how long to wait for acknowledgement or quiet; then QUARANTINED, never revoked.
         quiet: how long a retired credential stays switched off before it is deleted, where it can be.
+        max_age: how old a value may become; None = no limit beside the period.
+        window: when it may be replaced; None = at any time, but never without overlap.
     """
 
     period: timedelta = timedelta(days=90)
     minimum: timedelta = timedelta(hours=1)
     ceiling: timedelta = timedelta(days=7)
     quiet: timedelta = timedelta()
+    max_age: timedelta | None = None
+    window: ChangeWindow | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

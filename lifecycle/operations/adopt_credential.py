@@ -38,7 +38,7 @@ def adopt(context: RotationContext, *, reason: str = "adopted") -> RotationOutco
             )
         )
 
-    return run(context, start, wait=False)
+    return run(context, start, wait=False, by_hand=True)
 
 
 def _prove(session: Session) -> tuple[ValueMark, datetime | None]:

@@ -99,12 +99,12 @@ def apply_plan(
     open_runs = context.receipts.interrupted()
     for run in open_runs:
         planning.observe("apply", open_run_in_words(run))
-    if reviewed is not None and reviewed.empty and expected is None:
+    if reviewed is not None and reviewed.empty and expected is None and not _grants_moved(planning):
         refuse_unless_passed(reviewed.verdict)
         _settle(context, open_runs)
         return ApplyOutcome(receipt=None, resumed=open_runs)
     current = _verified(context, reviewed, expected)
-    if current.plan.empty:
+    if current.plan.empty and not _grants_moved(planning):
         _settle(context, open_runs)
         return ApplyOutcome(receipt=None, resumed=open_runs)
     approvals = _approved(context, current)
@@ -121,6 +121,18 @@ def open_run_in_words(run: Receipt) -> str:
     digest = run.plan.plan_digest[:19] if run.plan else "no plan"
     end = f"stopped: {run.problem}" if run.problem else "was cut off"
     return f"the run {run.id} of {run.actor}, begun {run.started:%Y-%m-%d %H:%M} UTC ({digest}), {end}; carrying on"
+
+
+def _grants_moved(planning: PlanContext) -> bool:
+    """Whether the spec allows something else than the last applied one, also where Terraform has nothing to do.
+
+    A consumer, a destination or an endpoint may change without any resource: rotation takes it up from the receipt
+    that this apply leaves, so it is approved like a resource. On a host that never applied, everything is new.
+    """
+    before = planning.previous_grants
+    if before is None:
+        return planning.spec.approvals.required > 0
+    return bool(before) and before != grants(planning.spec)
 
 
 def _verified(context: ApplyContext, reviewed: ReviewedPlan | None, expected: Digest | None) -> ReviewedPlan:

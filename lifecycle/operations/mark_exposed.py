@@ -35,4 +35,4 @@ def mark_exposed(context: RotationContext, *, reason: str) -> RotationOutcome:
             )
         )
 
-    return run(context, start, wait=False)
+    return run(context, start, wait=False, by_hand=True)

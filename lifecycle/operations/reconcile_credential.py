@@ -19,6 +19,7 @@ from lifecycle.domain.secret import OperationId, StoreState, VersionStage
 from lifecycle.domain.verification import VerificationStatus
 from lifecycle.operations.promote_candidate import FOREIGN
 from lifecycle.operations.rotation_context import ConsumerBinding, Waiting
+from lifecycle.operations.rotation_objections import check_life, windowless
 from lifecycle.operations.rotation_session import Session
 
 _SLOTTED = (CredentialClass.A, CredentialClass.B)
@@ -135,7 +136,7 @@ def begin(session: Session) -> on.Begun:
 
     Raises:
         SlotOccupiedError: somebody else's credential holds the slot we would need.
-        ConfigurationError: class D without an admin identity.
+        ConfigurationError: class D without an admin identity or change window; a life shorter than the period.
     """
     seen, traits, context = look(session), session.traits, session.context
     current = seen.current.id if seen.current else None
@@ -145,6 +146,10 @@ def begin(session: Session) -> on.Begun:
             f"{context.credential}: replacing it kills the old value at once, and no admin identity could repair that",
             remedy="declare an admin identity that can regenerate it, or leave this class of credential",
         )
+    if seen.current is not None:
+        check_life(context, seen.listing, current)
+        for refused in windowless(context):
+            raise refused
     if context.admin is not None:
         context.admin()  # prove by a read, now, that it is there
     pre_image = {item.id: PreImageEntry(id=item.id, created=item.created) for item in seen.listing.credentials}

@@ -41,7 +41,7 @@ def abandon(context: RotationContext, *, reason: str) -> RotationOutcome:
             )
         )
 
-    return run(context, start, wait=False)
+    return run(context, start, wait=False, by_hand=True)
 
 
 def _must_be_quarantined(session: Session) -> None:

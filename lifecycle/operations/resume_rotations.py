@@ -10,6 +10,7 @@ from typing import Any
 
 from lifecycle.domain.errors import ExitCode, InterruptedRunError, LifecycleError, most_urgent
 from lifecycle.domain.rotation import State
+from lifecycle.domain.rotation_order import waves
 from lifecycle.operations.rotate_credential import resume, rotate
 from lifecycle.operations.rotation_context import RotationContext, RotationOutcome, Standing
 
@@ -48,7 +49,7 @@ def rotate_all(
     workers: int = 16,
     stop: Stop = _nothing_to_stop,
 ) -> RotationRun:
-    """Rotate those that are due (all of them with `force`), in the order given, admin credentials last.
+    """Rotate those that are due (all of them with `force`): who is changed with another goes before it, admins last.
 
     Args:
         contexts: one per credential.
@@ -71,11 +72,13 @@ def resume_all(
 
 
 def _run(contexts: Sequence[RotationContext], work: Work, workers: int, stop: Stop) -> RotationRun:
-    ordinary = [context for context in contexts if not context.issuer.traits.self_admin]
-    admins = [context for context in contexts if context.issuer.traits.self_admin]
+    order = waves({context.credential: context.uses for context in contexts})
+    batches: dict[tuple[bool, int], list[RotationContext]] = {}
+    for context in contexts:
+        batches.setdefault((context.issuer.traits.self_admin, order[context.credential]), []).append(context)
     outcomes: list[RotationOutcome] = []
-    for batch, width in ((ordinary, workers), (admins, 1)):  # F comes last, one after the other
-        outcomes += _batch(batch, work, width, stop)
+    for last, wave in sorted(batches):  # F comes last, one after the other
+        outcomes += _batch(batches[last, wave], work, 1 if last else workers, stop)
     return RotationRun(outcomes=tuple(outcomes))
 
 

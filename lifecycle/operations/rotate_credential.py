@@ -33,6 +33,7 @@ from lifecycle.operations.promote_candidate import promote, verify
 from lifecycle.operations.reconcile_credential import begin, reconcile
 from lifecycle.operations.roll_back import discard, roll_back
 from lifecycle.operations.rotation_context import RotationContext, RotationOutcome, Standing, Waiting, outcome_of
+from lifecycle.operations.rotation_objections import check_clock, objections, opens_at
 from lifecycle.operations.rotation_session import Session, open_session
 from lifecycle.operations.set_candidate import set_value
 from lifecycle.operations.withdraw_consumers import withdraw
@@ -68,12 +69,25 @@ def resume(context: RotationContext, *, wait: bool = False) -> RotationOutcome:
     return run(context, start, wait=wait)
 
 
-def run(context: RotationContext, start: Start, *, wait: bool) -> RotationOutcome:
+def run(context: RotationContext, start: Start, *, wait: bool, by_hand: bool = False) -> RotationOutcome:
     """Take the lease, begin with `start`, then advance until it ends, waits or fails; outside failures are outcomes.
+
+    Args:
+        context: what to work with.
+        start: what this run is for.
+        wait: wait for grace and acknowledgements instead of leaving them to a later run.
+        by_hand: a person settles the record; no value is handed out, so the spec needs no approval for it.
 
     Raises:
         InvalidTransitionError: a bug.
     """
+    if context.unapproved is not None and not by_hand:  # also what is open hands out values
+        return outcome_of(
+            context,
+            context.journal.head(context.credential).record,
+            standing=Standing.REFUSED,
+            error=context.unapproved,
+        )
     try:
         with open_session(context) as session:
             early = _guarded(session, lambda: start(session))
@@ -153,10 +167,11 @@ def _begin_if_due(session: Session, *, force: bool) -> RotationOutcome | None:
     verdict = due(session.head.record, context.policy, context.limits, context.clock())
     if not (verdict.now or force):
         return outcome_of(context, session.head.record, standing=Standing.NOT_DUE, until=verdict.at, text=verdict.why)
-    blocked = _blocked_by_others(session)
+    blocked = _blocked_by_others(session) or _held_up(session)
     if blocked is not None:
         return blocked
     try:
+        check_clock(context)
         begun = begin(session)
     except LifecycleError as error:
         if isinstance(error, FenceError | LostRaceError | IntegrityError):
@@ -166,6 +181,19 @@ def _begin_if_due(session: Session, *, force: bool) -> RotationOutcome | None:
     session.virtually(on.Locked())
     session.apply(begun)
     return None
+
+
+def _held_up(session: Session) -> RotationOutcome | None:
+    """What spec, journal and change window say against beginning now."""
+    context, record = session.context, session.head.record
+    against = objections(context, record)
+    if against:
+        return outcome_of(context, record, standing=Standing.REFUSED, error=against[0])
+    opens = opens_at(context, context.clock()) if record is not None and record.live is not None else None
+    if opens is None:
+        return None
+    why = f"its change window opens then: {context.policy.window}"
+    return outcome_of(context, record, standing=Standing.PENDING, text=why, until=opens)
 
 
 def _repair(session: Session) -> RotationOutcome | None:

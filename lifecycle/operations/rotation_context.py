@@ -22,6 +22,7 @@ from lifecycle.domain.ports import (
     Sleep,
 )
 from lifecycle.domain.rotation import Outcome, RotationRecord, State
+from lifecycle.domain.rotation_forecast import QuotaUse
 from lifecycle.domain.rotation_ownership import Owner
 from lifecycle.domain.rotation_policy import Limits, RotationPolicy
 from lifecycle.domain.secret import Fingerprinter, SecretRef, SecretValue
@@ -30,10 +31,16 @@ from lifecycle.domain.verification import VerificationResult
 Observer = Callable[[str, State, str], None]  # credential, state, what happens in words
 Verify = Callable[[SecretValue], VerificationResult]  # never raises for what the target answers
 AdminReader = Callable[[], SecretValue]
+ServerClock = Callable[[], datetime | None]  # what another machine says it is; None = none was asked
 
 
 def _silent(_credential: str, _state: State, _text: str) -> None:
     """The observer of those who watch nothing."""
+
+
+def _nobody_asked() -> datetime | None:
+    """The server clock of those who trust their own."""
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +75,13 @@ class RotationContext:
         consumers: who must acknowledge before the old value is revoked.
         admin: reads the admin identity that can set or regenerate; None = the credential changes itself.
         monotonic: seconds, for the send deadline; never set back.
+        uses: credentials with whose value this one is changed; they are rotated after it.
+        users: everything in the spec that uses it; None = nobody looked.
+        quotas: what one rotation takes from which quota.
+        server_clock: the time by a server's own clock.
+        unapproved: why nothing may be handed out under this spec; None = it was approved.
+        objections: what the policy gate says against rotating it.
+        emergency: two people have signed for it: change windows and policy findings hold nothing up.
     """
 
     credential: str
@@ -94,6 +108,13 @@ class RotationContext:
     admin: AdminReader | None = None
     creator: str = ""
     observe: Observer = _silent
+    uses: tuple[str, ...] = ()
+    users: tuple[str, ...] | None = None
+    quotas: tuple[QuotaUse, ...] = ()
+    server_clock: ServerClock = _nobody_asked
+    unapproved: LifecycleError | None = None
+    objections: tuple[LifecycleError, ...] = ()
+    emergency: bool = False
 
     @property
     def identity(self) -> Owner:

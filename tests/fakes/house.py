@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from lifecycle.domain.audit import Result
+from lifecycle.domain.change_window import ALWAYS, ChangeWindow
 from lifecycle.domain.credential import CredentialClass, CredentialId, ProviderCredential
 from lifecycle.domain.errors import IntegrityError
 from lifecycle.domain.ports import AuditLog
@@ -74,6 +75,7 @@ class House:
     removed: frozenset[str] = frozenset()
     world: World = field(default_factory=World)
     period: timedelta = timedelta(days=30)
+    window: ChangeWindow | None = ALWAYS
     retiring: bool = False
     book: MemoryJournal | SqliteJournal | None = None
     log: AuditLog | None = None
@@ -146,7 +148,7 @@ class House:
             new_id=lambda: f"op{world.next()}",
             fingerprint=name_of,
             consumers=(ConsumerBinding(name="app", destination=reach),) if self.consumed else (),
-            policy=RotationPolicy(period=self.period, minimum=MINIMUM, ceiling=timedelta(hours=6)),
+            policy=RotationPolicy(period=self.period, minimum=MINIMUM, ceiling=timedelta(hours=6), window=self.window),
             limits=Limits(lease=LEASE, poll=timedelta(minutes=30)),
             admin=(lambda: ADMIN) if self.admin else None,
             creator=US,

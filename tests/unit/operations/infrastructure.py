@@ -170,6 +170,7 @@ class World:
 
     def planning(self) -> PlanContext:
         given = subject(spec=self.spec)
+        latest = self.receipts.latest()
         return PlanContext(
             spec=given.spec,
             runner=self.terraform,
@@ -183,6 +184,7 @@ class World:
             tool_version="0.1.0",
             clock=lambda: self.now,
             observe=lambda step, text: self.said.append(f"{step}: {text}"),
+            previous_grants=latest.grants if latest else None,
         )
 
     def applying(self) -> ApplyContext:

@@ -78,6 +78,23 @@ def test_an_empty_plan_is_not_applied(world: World) -> None:
     assert world.terraform.calls.count("apply") == 1
 
 
+def test_a_change_of_grants_is_approved_also_where_terraform_has_nothing_to_do(world: World) -> None:
+    """A consumer that cannot be observed is no resource, and yet it decides who holds the next value."""
+    approved(world)
+    apply_plan(world.applying())
+    blind = {"name": "batch", "owner": "ann", "reason": "closed appliance", "expires": "2027-01-01"}
+    world.spec = {"credentials": {"agent-key": {"consumers": [{"unobservable": blind}]}}}
+    reviewed = plan_infrastructure(world.planning())
+    assert reviewed.empty and any("batch" in line for line in reviewed.review.summary)
+    with pytest.raises(ApprovalMissingError):
+        apply_plan(world.applying(), reviewed=reviewed)
+    world.approvals.give(reviewed)
+    outcome = apply_plan(world.applying(), reviewed=reviewed)
+    assert outcome.receipt is not None and outcome.receipt.plan is not None
+    assert [approval.approver for approval in outcome.receipt.plan.approvals] == ["bea"]
+    assert any("batch" in sentence for sentence in outcome.receipt.grants)
+
+
 def _edit(name: str) -> Callable[[World], None]:
     def edit(world: World) -> None:
         (world.root / name / "file").write_text("edited")
