@@ -44,6 +44,7 @@ class Endpoints:
             "aws_secrets_manager": lambda _: self._aws("secretsmanager"),
             "datarobot": self._datarobot,
             "datarobot_data_store": self._datarobot,
+            "datarobot_prediction_server": lambda item: (*self._datarobot(item), *_stated(item.settings)),
             "oauth_token": self._oauth_token,
             "s3": self._s3,
             "snowflake": lambda connector: _snowflake(connector, around.spec),

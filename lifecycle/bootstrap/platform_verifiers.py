@@ -19,6 +19,7 @@ def platform_builders(around: Surroundings) -> Mapping[str, Builder]:
     """One builder per kind of `platform_kinds`."""
     platforms = _Platforms(around)
     return {
+        "datarobot_prediction_server": platforms.prediction_server,
         "generic_https": platforms.generic_https,
     }
 
@@ -26,10 +27,14 @@ def platform_builders(around: Surroundings) -> Mapping[str, Builder]:
 def platform_kinds() -> tuple[Kind, ...]:
     """Their kinds: one line each."""
     from lifecycle.connectors import (
+        datarobot_prediction_server,
         generic_https,
     )
 
-    return (generic_https.KIND,)
+    return (
+        datarobot_prediction_server.KIND,
+        generic_https.KIND,
+    )
 
 
 class _Platforms:
@@ -40,3 +45,10 @@ class _Platforms:
         from lifecycle.connectors.generic_https import GenericHttpsVerifier
 
         return GenericHttpsVerifier(self._around.resolve(settings.url), clock=utc_now)
+
+    def prediction_server(self, settings: Any, _credential: Credential | None) -> ConnectorVerifier:
+        from lifecycle.connectors.datarobot_prediction_server import PredictionServerVerifier
+
+        endpoint = self._around.resolve(self._around.spec.datarobot[settings.datarobot].endpoint)
+        server = self._around.resolve(settings.url)
+        return PredictionServerVerifier(endpoint, server=server, clock=utc_now)

@@ -2,7 +2,8 @@
 
 It speaks the part of REST API 2.49 that `lifecycle`, DataRobot's Python client and a monitoring agent use: version,
 account, API keys, users, entitlements, audit log, credentials with associations, data stores with connection tests,
-deployments, prediction servers and environments, asynchronous status, agent intake. It refuses
+deployments, their features and predictions, prediction servers and environments, asynchronous status, agent intake.
+It refuses
 
 - a missing, unknown, deleted or expired key, and every key of a deactivated or expired user: 401;
 - another user's keys, users and the audit log without administrator rights: 403 or 404;
@@ -28,6 +29,7 @@ from lifecycle.sandbox.datarobot_credentials import Credentials
 from lifecycle.sandbox.datarobot_data_stores import DataStores
 from lifecycle.sandbox.datarobot_deployments import Deployments, new_deployment, new_environment
 from lifecycle.sandbox.datarobot_keys import Account, add_key, authenticate
+from lifecycle.sandbox.datarobot_predictions import FEATURES, Predictions, authenticated_scorer
 from lifecycle.sandbox.datarobot_state import ROOT, Caller, DataRobotState, new_id
 from lifecycle.sandbox.server_process import ServerContext, run_server
 from lifecycle.sandbox.wsgi import JsonApi, Reply, Route
@@ -54,7 +56,7 @@ def build(context: ServerContext, *, clock: Callable[[], float] = time.time) -> 
     state = DataRobotState.load(context.data_dir / "state.json", clock)
     _provision(state, context)
     stores = DataStores(state)
-    rooms = (Account(state), Credentials(state), stores, Deployments(state, context.url))
+    rooms = (Account(state), Credentials(state), stores, Deployments(state, context.url), Predictions(state))
     version = Route(method="GET", rule=f"{ROOT}/version/", handler=_version)
 
     def identify(request: Request) -> Caller:
@@ -62,7 +64,7 @@ def build(context: ServerContext, *, clock: Callable[[], float] = time.time) -> 
 
     api = JsonApi(
         [version, *(route for room in rooms for route in room.routes())],
-        before=identify,
+        before=authenticated_scorer(identify),
         on_unrouted=lambda status: Reply(
             status=status, body={"message": {404: "Not Found", 405: "Method Not Allowed"}.get(status, "Error")}
         ),
@@ -105,10 +107,11 @@ def _provision(state: DataRobotState, context: ServerContext) -> None:
 
 
 def _provision_deployment(state: DataRobotState, url: str) -> None:
-    server = {"id": new_id(), "url": url, "datarobot-key": "", "batchPredictions": {}}
+    server = {"id": new_id(), "url": url, "datarobot-key": new_id(), "batchPredictions": {}}
     environment = new_environment("sandbox", "other", state.now())
     state.table("predictionServers")[str(server["id"])] = server
     state.table("predictionEnvironments")[environment["id"]] = environment
+    state.table("features")[DEPLOYMENT_ID] = {"data": [dict(feature) for feature in FEATURES]}
     shown = {name: server[name] for name in ("id", "url", "datarobot-key")}
     state.table("deployments")[DEPLOYMENT_ID] = new_deployment(
         DEPLOYMENT_ID, "customer-churn", shown, environment, state.now()

@@ -135,3 +135,9 @@ def test_reset_after_the_effect_loses_only_the_answer(
             http.post(f"{endpoint}/account/apiKeys/", json={"name": name})
         listed = http.get(f"{endpoint}/account/apiKeys/").json()["data"]
     assert [item["name"] for item in listed].count(name) == 1
+
+
+@pytest.mark.usefixtures("client")
+def test_client_reads_the_features_that_a_row_must_have() -> None:
+    found = {item["name"]: item["feature_type"] for item in dr.Deployment.get(DEPLOYMENT_ID).get_features()}
+    assert found == {"tenure": "Numeric", "plan": "Categorical", "since": "Date"}
