@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from lifecycle.clients.endpoints import is_loopback
 from lifecycle.clients.rest import Service
+from lifecycle.clients.transport import transport_reason
 from lifecycle.clients.web import exchange_error
 from lifecycle.domain.errors import AuthenticationError, ConfigurationError
 from lifecycle.domain.secret import SecretText, SecretValue
+from lifecycle.domain.verification import Reason
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, TokenCredential
@@ -110,6 +112,11 @@ def refused_with(text: str) -> str:
     return found[-1] if found else "no AADSTS code"
 
 
+def unanswered(error: Exception) -> bool:
+    """Whether azure-identity reports a lost exchange in the words of a refusal, as it does for most of them."""
+    return not _NUMBER.search(str(error)) and transport_reason(error) is not Reason.AMBIGUOUS
+
+
 @dataclass(kw_only=True)
 class EntraLogin:
     """Gives the `Authorization` header of one identity; tokens are kept in memory until shortly before their end.
@@ -147,15 +154,13 @@ class EntraLogin:
         credential = _machine(self.place) if value is None else stored_credential(value, self.place)
         try:
             return credential.get_token(self.scope)
-        except ClientAuthenticationError as error:
-            raise AuthenticationError(
-                f"Entra refused {who}: {refused_with(str(error))}",
-                remedy="check this login; its secret may have ended, or the scheduler has no Azure identity",
-            ) from None
         except Exception as error:
-            inner = getattr(error, "inner_exception", None)
-            cause = inner if isinstance(inner, Exception) else error
-            raise exchange_error(cause, what=f"logging in to Entra as {who}", writes=False) from None
+            if isinstance(error, ClientAuthenticationError) and not unanswered(error):
+                raise AuthenticationError(
+                    f"Entra refused {who}: {refused_with(str(error))}",
+                    remedy="check this login; its secret may have ended, or the scheduler has no Azure identity",
+                ) from None
+            raise exchange_error(error, what=f"logging in to Entra as {who}", writes=False) from None
         finally:
             getattr(credential, "close", lambda: None)()
 

@@ -24,6 +24,10 @@ _TLS_REASONS = {
     62: Reason.TLS_NAME_MISMATCH,
     64: Reason.TLS_NAME_MISMATCH,  # IP address mismatch
 }
+_ALERTS = {
+    "WRONG_VERSION_NUMBER": Reason.TLS_NOT_SPOKEN,  # a plain port
+    "CERTIFICATE_REQUIRED": Reason.NOT_CONFIGURED,  # it wants one of ours, and none was presented
+}
 _VERSION_ALERTS = ("UNSUPPORTED_PROTOCOL", "PROTOCOL_VERSION", "VERSION_TOO_LOW")
 _CONNECT_TIMEOUTS = frozenset({"ConnectTimeout", "ConnectTimeoutError", "PoolTimeout"})
 _READ_TIMEOUTS = frozenset({"ReadTimeout", "ReadTimeoutError", "WriteTimeout"})
@@ -61,6 +65,7 @@ _BEFORE_SENDING = frozenset(
         Reason.TLS_EXPIRED,
         Reason.TLS_UNKNOWN_ISSUER,
         Reason.TLS_NAME_MISMATCH,
+        Reason.TLS_NOT_SPOKEN,
         Reason.CLOCK_SKEW,
         Reason.TIMEOUT_CONNECT,
         Reason.PROXY_REFUSED,
@@ -74,7 +79,9 @@ def _exact(error: BaseException) -> Reason | None:
         return _TLS_REASONS.get(error.verify_code, Reason.TLS_UNKNOWN_ISSUER)
     if isinstance(error, ssl.SSLError):
         alert = (error.reason or "").upper()
-        return Reason.VERSION_NOT_SUPPORTED if any(name in alert for name in _VERSION_ALERTS) else None
+        if any(name in alert for name in _VERSION_ALERTS):
+            return Reason.VERSION_NOT_SUPPORTED
+        return next((reason for name, reason in _ALERTS.items() if name in alert), None)
     if isinstance(error, socket.gaierror) or type(error).__name__ == "NameResolutionError":
         return Reason.NAME_NOT_RESOLVED
     if isinstance(error, ConnectionRefusedError):
@@ -97,6 +104,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _linked(error: BaseException) -> list[BaseException]:
     linked: list[object] = [error.__cause__, error.__context__, *error.args]
     linked.append(getattr(error, "reason", None))  # urllib3.MaxRetryError
+    linked.append(getattr(error, "inner_exception", None))  # azure.core
     keywords = getattr(error, "kwargs", None)  # botocore keeps the cause there
     if isinstance(keywords, dict):
         linked.append(keywords.get("error"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from lifecycle.clients.entra import EntraPlace, stored_credential
+from lifecycle.clients.entra import EntraPlace, stored_credential, unanswered
 from lifecycle.connectors.entra_codes import entra_reason, entra_told
 from lifecycle.connectors.probing import Probe
 from lifecycle.domain.errors import ConfigurationError
@@ -64,11 +64,10 @@ class EntraApplicationVerifier:
                 getattr(credential, "close", lambda: None)()
         except ConfigurationError as error:
             return probe.result(Reason.NOT_CONFIGURED, error.message)
-        except ClientAuthenticationError as error:
-            return probe.result(entra_reason(str(error)), entra_told(str(error)))
         except Exception as error:
-            inner = getattr(error, "inner_exception", None)
-            return probe.failed_exchange(inner if isinstance(inner, BaseException) else error)
+            if isinstance(error, ClientAuthenticationError) and not unanswered(error):
+                return probe.result(entra_reason(str(error)), entra_told(str(error)))
+            return probe.failed_exchange(error)
         probe.show(LOGIN)
         return probe.works()
 

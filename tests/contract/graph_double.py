@@ -17,8 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import jwt
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.x509 import load_der_x509_certificate
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+from cryptography.x509 import Certificate, load_der_x509_certificate
 
 from tests.contract.http_doubles import Reply, Request
 
@@ -156,8 +156,7 @@ class GraphDouble:
         head = jwt.get_unverified_header(form["client_assertion"])
         for entry in application.keys:
             certificate = load_der_x509_certificate(base64.b64decode(entry["key"]))
-            named = base64.urlsafe_b64encode(certificate.fingerprint(SHA256())).rstrip(b"=").decode()
-            if head.get("x5t#S256", named) != named:
+            if not _names(head, certificate):
                 continue
             try:
                 jwt.decode(
@@ -166,13 +165,23 @@ class GraphDouble:
                     algorithms=[head["alg"]],
                     audience=f"{self.url}/{TENANT}/oauth2/v2.0/token",
                 )
-            except jwt.PyJWTError:
+            except jwt.InvalidTokenError:
                 continue
             return None
         return _aadsts(401, "invalid_client", 700027)
 
 
 _HEADERS = {"Content-Type": "application/json", "request-id": "11111111-2222-3333-4444-555555555555"}
+
+
+def _names(head: dict[str, Any], certificate: Certificate) -> bool:
+    """Whether the head of an assertion names this certificate, by either thumbprint."""
+    wanted = {"x5t": SHA1(), "x5t#S256": SHA256()}
+    shown = {
+        name: base64.urlsafe_b64encode(certificate.fingerprint(kind)).rstrip(b"=").decode()
+        for name, kind in wanted.items()
+    }
+    return any(str(head.get(name)).rstrip("=") == text for name, text in shown.items())
 
 
 def _json(status: int, document: dict[str, Any]) -> Reply:
