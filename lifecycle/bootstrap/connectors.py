@@ -62,6 +62,7 @@ class Verifiers:
 
     def login(self, credential: Credential) -> BoundVerifier:
         """What shows that a value of this kind logs in, where no connector uses it."""
+        from lifecycle.bootstrap.issuers_cloud import entra_settings
         from lifecycle.connectors.aws_identity import AwsIdentitySettings
         from lifecycle.connectors.datarobot import DataRobotSettings
         from lifecycle.connectors.oauth_refresh_token import OAuthRefreshTokenCheck
@@ -77,6 +78,8 @@ class Verifiers:
                 kind, settings = "aws_identity", AwsIdentitySettings()
             case "datarobot_api_key":
                 kind, settings = "datarobot", DataRobotSettings(datarobot=credential.settings.datarobot)
+            case "entra_application_certificate" | "entra_application_password":
+                kind, settings = "entra_application", entra_settings(credential)
             case "oauth_client_secret" | "oauth_private_key_jwt":
                 kind, settings = "oauth_token", OAuthTokenSettings()
             case "oauth_refresh_token":

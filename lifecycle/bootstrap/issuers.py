@@ -44,6 +44,8 @@ class Issuers:
     """
 
     def __init__(self, around: Surroundings, stores: Stores) -> None:
+        from lifecycle.bootstrap.issuers_cloud import cloud_builders
+
         self._around = around
         self._stores = stores
         self._builders: Mapping[str, Callable[[Credential], BoundIssuer]] = {
@@ -55,6 +57,7 @@ class Issuers:
             "postgres_role_password": self._role_password,
             "snowflake_key_pair": self._key_pair,
             "vault_approle_secret_id": self._secret_id,
+            **cloud_builders(around, self),
         }
 
     def of(self, credential: Credential) -> BoundIssuer:
@@ -128,7 +131,7 @@ class Issuers:
             OAuthClient(self._around.resolve(own.issuer)),
             client_login(self._around, self._stores, credential),
             self._stores.fingerprinter,
-            current=self._current(credential),
+            current=self.current(credential),
             fapi2=own.fapi2,
             overlap=own.overlap,
         )
@@ -138,13 +141,13 @@ class Issuers:
         from lifecycle.clients.postgres import PostgresTarget
         from lifecycle.issuers.postgres_role_password import PostgresRolePasswordIssuer
 
-        own, admin = credential.settings, self._admin(credential)
+        own, admin = credential.settings, self.admin(credential)
         issuer = PostgresRolePasswordIssuer(
             PostgresTarget(host=own.host, port=own.port, database=own.database, ca_file=own.ca_file),
             own.roles or (own.role,),
             owner=own.member_of or "",
             admin=admin,
-            self_admin=self._administers(credential),
+            self_admin=self.administers(credential),
         )
         return BoundIssuer(issuer=issuer, principal=own.member_of or own.role, admin=admin)
 
@@ -152,13 +155,13 @@ class Issuers:
         from lifecycle.clients.snowflake import SnowflakeClient, default_endpoint
         from lifecycle.issuers.snowflake_key_pair import SnowflakeKeyPairIssuer
 
-        own, admin = credential.settings, self._admin(credential)
+        own, admin = credential.settings, self.admin(credential)
         issuer = SnowflakeKeyPairIssuer(
             SnowflakeClient(own.endpoint or default_endpoint(own.account), clock=utc_now),
             account=own.account,
             user=own.user,
-            admin=admin or self._current(credential),
-            self_admin=self._administers(credential),
+            admin=admin or self.current(credential),
+            self_admin=self.administers(credential),
         )
         return BoundIssuer(issuer=issuer, principal=own.user, admin=admin)
 
@@ -170,18 +173,18 @@ class Issuers:
         issuer = VaultAppRoleSecretIdIssuer(client, mount=own.mount, self_admin=own.self_admin)
         return BoundIssuer(issuer=issuer, principal=own.role)
 
-    def _admin(self, credential: Credential) -> AdminReader | None:
+    def admin(self, credential: Credential) -> AdminReader | None:
         """Reads the current value of the credential that `admin:` names."""
         if not credential.settings.admin:
             return None
-        return self._current(self._around.spec.credentials[credential.settings.admin])
+        return self.current(self._around.spec.credentials[credential.settings.admin])
 
-    def _current(self, credential: Credential) -> AdminReader:
+    def current(self, credential: Credential) -> AdminReader:
         """Reads the current value of a credential."""
         ref = SecretRef(store=credential.store, path=credential.name)
         return lambda: self._stores.named(credential.store).read(ref, VersionStage.CURRENT).value
 
-    def _administers(self, credential: Credential) -> bool:
+    def administers(self, credential: Credential) -> bool:
         """Whether other credentials are changed with this one (class F: it comes last)."""
         others = self._around.spec.credentials.values()
         return any(getattr(other.settings, "admin", None) == credential.name for other in others)

@@ -66,6 +66,8 @@ def _issuers() -> tuple[Kind, ...]:
     from lifecycle.issuers import (
         aws_iam_access_key,
         datarobot_api_key,
+        entra_application_certificate,
+        entra_application_password,
         oauth_client_secret,
         oauth_private_key_jwt,
         oauth_refresh_token,
@@ -77,6 +79,8 @@ def _issuers() -> tuple[Kind, ...]:
     return (
         aws_iam_access_key.KIND,
         datarobot_api_key.KIND,
+        entra_application_certificate.KIND,
+        entra_application_password.KIND,
         oauth_client_secret.KIND,
         oauth_private_key_jwt.KIND,
         oauth_refresh_token.KIND,

@@ -25,6 +25,7 @@ def service_builders(around: Surroundings, stores: Stores) -> Mapping[str, Build
         "alertmanager": services.alertmanager,
         "azure_blob": services.azure_blob,
         "datarobot_data_store": services.data_store,
+        "entra_application": services.entra_application,
         "github": services.github,
         "jenkins": services.jenkins,
         "prometheus": services.prometheus,
@@ -39,6 +40,7 @@ def service_kinds() -> tuple[Kind, ...]:
         alertmanager,
         azure_blob,
         datarobot_data_store,
+        entra_application,
         github,
         jenkins,
         prometheus,
@@ -50,6 +52,7 @@ def service_kinds() -> tuple[Kind, ...]:
         alertmanager.KIND,
         azure_blob.KIND,
         datarobot_data_store.KIND,
+        entra_application.KIND,
         github.KIND,
         jenkins.KIND,
         prometheus.KIND,
@@ -78,6 +81,11 @@ class _Services:
 
         client = Issuers(self._around, self._stores).datarobot_client(settings.datarobot)
         return DataStoreVerifier(client, clock=utc_now)
+
+    def entra_application(self, _settings: Any, _credential: Credential | None) -> ConnectorVerifier:
+        from lifecycle.connectors.entra_application import EntraApplicationVerifier
+
+        return EntraApplicationVerifier(clock=utc_now)
 
     def github(self, settings: Any, _credential: Credential | None) -> ConnectorVerifier:
         from lifecycle.connectors.github import GitHubVerifier

@@ -21,6 +21,7 @@ from lifecycle.settings import Settings
 
 _PG = {"kind": "postgres_role_password", "host": "db.acme.example"}
 _OAUTH = {"client_id": "ingest", "issuer": "https://login.acme.example"}
+_ENTRA = {"tenant_id": "11111111-2222-3333-4444-555555555555", "client_id": "66666666-2222-3333-4444-555555555555"}
 _CREDENTIALS: dict[str, dict[str, Any]] = {
     "access-key": {"kind": "aws_iam_access_key", "user": "ingest"},
     "api-key": {"kind": "datarobot_api_key", "principal": "svc@acme.example"},
@@ -34,6 +35,8 @@ _CREDENTIALS: dict[str, dict[str, Any]] = {
     "pg-two": {**_PG, "roles": ["ingest_a", "ingest_b"], "member_of": "ingest", "admin": "pg-admin"},
     "sf-admin": {"kind": "snowflake_key_pair", "account": "acme-prod", "user": "ROTATOR"},
     "sf-user": {"kind": "snowflake_key_pair", "account": "acme-prod", "user": "INGEST", "admin": "sf-admin"},
+    "entra-admin": {"kind": "entra_application_certificate", **_ENTRA},
+    "entra-app": {"kind": "entra_application_password", "admin": "entra-admin", **_ENTRA},
     "own-login": {"kind": "vault_approle_secret_id", "role": "lifecycle", "self_admin": True},
 }
 
@@ -103,3 +106,17 @@ def test_client_of_a_refresh_token_is_one_that_can_log_in(tmp_path: Path) -> Non
     around = _around(tmp_path, {"api-key": _CREDENTIALS["api-key"], "refresh": wrong})
     with pytest.raises(ConfigurationError, match="of kind datarobot_api_key"):
         Issuers(around, _stores(around)).of(around.spec.credentials["refresh"])
+
+
+@pytest.mark.parametrize(("name", "last"), [("entra-admin", True), ("entra-app", False)])
+def test_owner_of_other_applications_comes_last(around: Surroundings, name: str, last: bool) -> None:
+    bound = Issuers(around, _stores(around)).of(around.spec.credentials[name])
+    assert bound.issuer.traits.self_admin is last
+
+
+@pytest.mark.parametrize("kind", ["entra_application_password", "entra_application_certificate"])
+def test_value_that_ends_before_it_is_replaced_is_refused(tmp_path: Path, kind: str) -> None:
+    around = _around(tmp_path, {"short": {"kind": kind, "lifetime": "90d", "rotation_period": "90d", **_ENTRA}})
+    with pytest.raises(ConfigurationError, match="90 days") as caught:
+        Issuers(around, _stores(around)).of(around.spec.credentials["short"])
+    assert "lifetime" in caught.value.remedy

@@ -1,0 +1,97 @@
+"""Issuers of cloud identities: Entra, Okta, Databricks, Azure Storage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from lifecycle.bootstrap.issuers import BoundIssuer
+from lifecycle.bootstrap.surroundings import Surroundings, utc_now
+from lifecycle.domain.errors import ConfigurationError
+from lifecycle.domain.spec import Credential
+
+if TYPE_CHECKING:
+    from lifecycle.bootstrap.issuers import Issuers
+    from lifecycle.clients.rest import RestClient
+
+
+def cloud_builders(around: Surroundings, issuers: Issuers) -> Mapping[str, Callable[[Credential], BoundIssuer]]:
+    """One builder per kind."""
+    clouds = _Clouds(around, issuers)
+    return {
+        "entra_application_certificate": clouds.entra_certificate,
+        "entra_application_password": clouds.entra_password,
+    }
+
+
+class _Clouds:
+    def __init__(self, around: Surroundings, issuers: Issuers) -> None:
+        self._around = around
+        self._issuers = issuers
+
+    def entra_password(self, credential: Credential) -> BoundIssuer:
+        from lifecycle.issuers.entra_application_password import EntraApplicationPasswordIssuer
+
+        own = credential.settings
+        issuer = EntraApplicationPasswordIssuer(
+            self._graph(credential),
+            tenant_id=own.tenant_id,
+            lifetime=outlasting(credential),
+            clock=utc_now,
+            self_admin=self._issuers.administers(credential),
+        )
+        return BoundIssuer(issuer=issuer, principal=own.client_id)
+
+    def entra_certificate(self, credential: Credential) -> BoundIssuer:
+        from lifecycle.issuers.entra_application_certificate import EntraApplicationCertificateIssuer
+
+        own = credential.settings
+        issuer = EntraApplicationCertificateIssuer(
+            self._graph(credential),
+            tenant_id=own.tenant_id,
+            client_id=own.client_id,
+            lifetime=outlasting(credential),
+            clock=utc_now,
+            self_admin=self._issuers.administers(credential),
+        )
+        return BoundIssuer(issuer=issuer, principal=own.client_id)
+
+    def _graph(self, credential: Credential) -> RestClient:
+        from lifecycle.clients.entra import GRAPH, EntraLogin, EntraPlace, default_scope
+        from lifecycle.clients.rest import RestClient
+        from lifecycle.clients.web import WebClient
+
+        own = credential.settings
+        login = EntraLogin(
+            scope=default_scope(own.graph),
+            read=self._issuers.admin(credential),
+            place=EntraPlace(authority=own.authority, ca_file=own.ca_file),
+        )
+        return RestClient(own.graph, GRAPH, login.authorization, web=WebClient(ca_file=own.ca_file))
+
+
+def outlasting(credential: Credential) -> timedelta:
+    """The lifetime of fresh values of a credential.
+
+    Raises:
+        ConfigurationError: values would end before they are replaced and the consumers have the next.
+    """
+    lifetime: timedelta = credential.settings.lifetime
+    needed = credential.rotation_period + credential.grace.ceiling
+    if lifetime <= needed:
+        raise ConfigurationError(
+            f"credentials.{credential.name}: a value lives {lifetime.days} days, but is replaced after "
+            f"{needed.days} days at the latest (rotation_period and grace.ceiling)",
+            remedy="raise `lifetime`, or lower `rotation_period`",
+        )
+    return lifetime
+
+
+def entra_settings(credential: Credential) -> Any:
+    """The target that shows whether a login of an Entra application works."""
+    from lifecycle.clients.entra import default_scope
+    from lifecycle.connectors.entra_application import EntraApplicationSettings
+
+    own = credential.settings
+    return EntraApplicationSettings(scope=default_scope(own.graph), authority=own.authority, ca_file=own.ca_file)
