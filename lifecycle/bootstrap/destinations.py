@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lifecycle.bootstrap.destination_places import Places
 from lifecycle.bootstrap.stores import KeptValue, Stores
 from lifecycle.bootstrap.surroundings import Surroundings
 from lifecycle.domain.credential import Acknowledgement, NotKnown
@@ -47,6 +48,7 @@ class Destinations:
     def __init__(self, around: Surroundings, stores: Stores) -> None:
         self._around = around
         self._stores = stores
+        self._places = Places(around, stores)
         self._builders: Mapping[str, Callable[[Credential, Chosen], CredentialDestination]] = {
             "file": self._file,
             "ecs_service": self._service,
@@ -60,14 +62,19 @@ class Destinations:
         from lifecycle.operations.rotation_context import ConsumerBinding
 
         for number, chosen in enumerate(credential.deliver_to, start=1):
-            make = self._builders[chosen.kind]
-            yield ConsumerBinding(name=f"{chosen.kind}-{number}", destination=make(credential, chosen))
+            name = f"{chosen.kind}-{number}"
+            yield ConsumerBinding(name=name, destination=self._chosen(credential, chosen, name))
         for consumer in credential.consumers:
             if consumer.agent:
                 agent = self._around.spec.agents[consumer.agent]
                 yield ConsumerBinding(name=f"agent-{agent.name}", destination=self._agent(credential, agent))
             elif consumer.unobservable:
                 yield _unobservable(consumer.unobservable)
+
+    def _chosen(self, credential: Credential, chosen: Chosen, name: str) -> CredentialDestination:
+        if chosen.kind in self._places.kinds:
+            return self._places.make(credential, chosen.kind, chosen.settings, name)
+        return self._builders[chosen.kind](credential, chosen)
 
     def _file(self, _credential: Credential, chosen: Chosen) -> CredentialDestination:
         from lifecycle.destinations.file import FileDestination, Reload, owner_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from lifecycle.bootstrap.destination_places import place_kinds
 from lifecycle.bootstrap.platform_verifiers import platform_kinds
 from lifecycle.bootstrap.service_verifiers import service_kinds
 from lifecycle.domain.kinds import Kind, KindRegistry
@@ -38,6 +39,7 @@ def registry() -> KindRegistry:
             *agent_kinds.KINDS,
             *backends.KINDS,
             *_issuers(),
+            *place_kinds(),
             *platform_kinds(),
             *service_kinds(),
             aws_identity.KIND,

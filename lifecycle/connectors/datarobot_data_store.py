@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from lifecycle.clients.data_store_answers import driver_reason
 from lifecycle.clients.datarobot import DataRobotClient
 from lifecycle.clients.web import Answer, retry_after
 from lifecycle.connectors.probing import Probe, capped, reason_of_status, worst
@@ -21,22 +22,6 @@ from lifecycle.domain.secret import SecretValue
 from lifecycle.domain.verification import Egress, Reason, VerificationResult
 
 NEW_VALUE = "login with the value"
-_TEXTS = (
-    ("password authentication failed", Reason.WRONG_VALUE),
-    ("incorrect username or password", Reason.WRONG_VALUE),
-    ("invalid credentials", Reason.WRONG_VALUE),
-    ("login failed for user", Reason.WRONG_VALUE),
-    ("access denied for user", Reason.WRONG_VALUE),
-    ("invalid username/password", Reason.WRONG_VALUE),
-    ("password has expired", Reason.EXPIRED),
-    ("temporarily locked", Reason.LOCKED),
-    ("unknownhostexception", Reason.NAME_NOT_RESOLVED),
-    ("connection refused", Reason.CONNECTION_REFUSED),
-    ("timed out", Reason.TIMEOUT_CONNECT),
-    ("no pg_hba.conf entry", Reason.NETWORK_POLICY),
-    ("not allowed to access", Reason.NETWORK_POLICY),
-    ("permission denied", Reason.NO_PERMISSION),
-)
 
 
 class DataStoreSettings(KindSettings):
@@ -154,8 +139,7 @@ def _refusal(probe: Probe, answer: Answer) -> VerificationResult:
 def _reason(answer: Answer) -> Reason:
     """The driver's text judges only where the test itself was refused, not where our own call was."""
     if answer.status in (400, 422) and answer.text_field("message"):
-        message = answer.text_field("message").lower()
-        return next((reason for text, reason in _TEXTS if text in message), Reason.AMBIGUOUS)
+        return driver_reason(answer.text_field("message"))
     if answer.status == 401 and answer.text_field("message"):
         return Reason.NOT_CONFIGURED  # the tool's own key, which is not under test
     if answer.status == 403 and answer.text_field("message"):

@@ -1,0 +1,76 @@
+"""Destinations that keep a copy elsewhere: a place, and our notes about it in the secret store of the credential."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from lifecycle.bootstrap.issuers import Issuers
+from lifecycle.bootstrap.stores import KeptValue, Stores
+from lifecycle.bootstrap.surroundings import Surroundings
+from lifecycle.domain.errors import NotFoundError
+from lifecycle.domain.kinds import Kind
+from lifecycle.domain.secret import SecretRef, SecretValue, VersionStage
+from lifecycle.domain.spec import Credential
+
+if TYPE_CHECKING:
+    from lifecycle.destinations.noted_copy import CopyTarget
+    from lifecycle.domain.ports import CredentialDestination
+
+Builder = Callable[[Credential, Any], "CopyTarget"]
+
+
+def place_kinds() -> tuple[Kind, ...]:
+    """Their kinds: one line each."""
+    from lifecycle.destinations import datarobot_credential
+
+    return (datarobot_credential.KIND,)
+
+
+class Places:
+    """Makes such destinations.
+
+    Args:
+        around: settings, spec, sandbox.
+        stores: where the notes are.
+    """
+
+    def __init__(self, around: Surroundings, stores: Stores) -> None:
+        self._around = around
+        self._stores = stores
+        self._builders: Mapping[str, Builder] = {
+            "datarobot_credential": self._datarobot_credential,
+        }
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds that this makes."""
+        return frozenset(self._builders)
+
+    def make(self, credential: Credential, kind: str, settings: Any, consumer: str) -> CredentialDestination:
+        """The destination of one consumer."""
+        from lifecycle.destinations.noted_copy import NotedCopy
+
+        return NotedCopy(self._builders[kind](credential, settings), self._kept(credential, f"delivery-{consumer}"))
+
+    def _datarobot_credential(self, credential: Credential, settings: Any) -> CopyTarget:
+        from lifecycle.destinations.datarobot_credential import DataRobotCredential
+
+        return DataRobotCredential(
+            Issuers(self._around, self._stores).datarobot_client(settings.datarobot),
+            settings.name,
+            data_store=settings.data_store,
+            fields=settings.fields,
+            former=lambda: self._former(credential),
+        )
+
+    def _former(self, credential: Credential) -> SecretValue | None:
+        ref = SecretRef(store=credential.store, path=credential.name)
+        try:
+            return self._stores.named(credential.store).read(ref, VersionStage.PREVIOUS).value
+        except NotFoundError:
+            return None
+
+    def _kept(self, credential: Credential, what: str) -> KeptValue:
+        ref = SecretRef(store=credential.store, path=f"{credential.name}-{what}")
+        return KeptValue(store=self._stores.named(credential.store), ref=ref)
