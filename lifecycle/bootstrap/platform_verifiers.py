@@ -19,6 +19,7 @@ def platform_builders(around: Surroundings) -> Mapping[str, Builder]:
     """One builder per kind of `platform_kinds`."""
     platforms = _Platforms(around)
     return {
+        "databricks_sql": platforms.databricks_sql,
         "datarobot_prediction_server": platforms.prediction_server,
         "generic_https": platforms.generic_https,
     }
@@ -27,11 +28,13 @@ def platform_builders(around: Surroundings) -> Mapping[str, Builder]:
 def platform_kinds() -> tuple[Kind, ...]:
     """Their kinds: one line each."""
     from lifecycle.connectors import (
+        databricks_sql,
         datarobot_prediction_server,
         generic_https,
     )
 
     return (
+        databricks_sql.KIND,
         datarobot_prediction_server.KIND,
         generic_https.KIND,
     )
@@ -40,6 +43,11 @@ def platform_kinds() -> tuple[Kind, ...]:
 class _Platforms:
     def __init__(self, around: Surroundings) -> None:
         self._around = around
+
+    def databricks_sql(self, settings: Any, _credential: Credential | None) -> ConnectorVerifier:
+        from lifecycle.connectors.databricks_sql import DatabricksSqlVerifier
+
+        return DatabricksSqlVerifier(self._around.resolve(settings.url), clock=utc_now)
 
     def generic_https(self, settings: Any, _credential: Credential | None) -> ConnectorVerifier:
         from lifecycle.connectors.generic_https import GenericHttpsVerifier
