@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lifecycle import __version__
-from lifecycle.bootstrap.gate import explain_rules, gate
+from lifecycle.bootstrap.gate import explain_rules, gate, rule_cards
 from lifecycle.bootstrap.live_state import live_versions
+from lifecycle.bootstrap.policy_files import policy_documents, with_documents
 from lifecycle.bootstrap.surroundings import Surroundings
 from lifecycle.domain.errors import ConfigurationError, Place
 from lifecycle.domain.grants import GrantChange, compare, grants
@@ -58,19 +59,20 @@ class PolicyDesk:
 
         Raises:
             ConfigurationError: the spec is wrong, or the file cannot be read.
-            UnsafePlanError: it is no plan that this version knows.
+            UnsafePlanError: it is no plan that this version knows, too large, or not what the folder's manifest names.
         """
-        from lifecycle.operations.check_spec import check_spec, spec_alone
+        from lifecycle.operations.check_spec import check_spec
 
         plan = self._plan(folder, plan_json)
-        subject = spec_alone if plan is None else lambda spec: self._subject(spec, plan)
+        subject = with_documents(self._around) if plan is None else lambda spec: self._subject(spec, plan)
         return check_spec(lambda: self._around.spec, gate(self._around), subject=subject)
 
     def _plan(self, folder: Path | None, plan_json: Path | None) -> Plan | None:
-        from lifecycle.terraform_cli.plan_reader import read_plan
+        from lifecycle.terraform_cli.plan_reader import read_plan, refuse_too_large
 
         if plan_json is not None:
             try:
+                refuse_too_large(plan_json.stat().st_size)
                 return read_plan(plan_json.read_bytes())
             except OSError as error:
                 raise ConfigurationError(
@@ -79,14 +81,17 @@ class PolicyDesk:
                 ) from None
         if folder is not None:
             house = self._infrastructure()
-            return read_plan(house.runner.show(house.folder(folder).plan_file))
+            reviewed = house.folder(folder)
+            _refuse_other_plan(folder, str(reviewed.plan_digest()), reviewed.read("manifest.json"))
+            return read_plan(house.runner.show(reviewed.plan_file))
         return None
 
     def _subject(self, spec: Spec, plan: Plan) -> GateInput:
         latest = self._infrastructure().receipts.latest()
         entries: Mapping[str, str] = latest.entries if latest else {}
         live = live_versions(self._journal(), entries)
-        return GateInput(spec=spec, plan=plan, live_versions=live, previous_entries=entries)
+        documents = policy_documents(self._around)
+        return GateInput(spec=spec, plan=plan, live_versions=live, previous_entries=entries, documents=documents)
 
     def rendered(self, checked: CheckedSpec, form: str) -> str:
         """A verdict in one of `FORMATS`."""
@@ -108,13 +113,7 @@ class PolicyDesk:
     @cached_property
     def cards(self) -> tuple[RuleCard, ...]:
         """Every rule of the catalogue as reports show it; none when the bundle cannot be read (the verdict says so)."""
-        from lifecycle.policy_engine.bundle import load_bundle
-
-        try:
-            catalogue = load_bundle(self._around.paths.policies).catalogue
-        except ConfigurationError:
-            return ()
-        return tuple(item.card() for _, item in sorted(catalogue.items()))
+        return rule_cards(self._around)
 
     # -- try ----------------------------------------------------------------------------------------------------------
 
@@ -231,6 +230,17 @@ class PolicyDesk:
             }
             for control, cards in sorted(answered.items())
         ]
+
+
+def _refuse_other_plan(folder: Path, found: str, manifest: Mapping[str, Any]) -> None:
+    """Judge the plan that the folder's manifest names, and no other that somebody put there."""
+    from lifecycle.domain.errors import UnsafePlanError
+
+    digests = manifest.get("digests")
+    if not isinstance(digests, dict) or digests.get("plan") != found:
+        raise UnsafePlanError(
+            f"the plan in {folder} is not the one that its manifest names", remedy="run `lifecycle plan` again"
+        )
 
 
 def _trial(result: CaseResult, expected: str) -> Trial:

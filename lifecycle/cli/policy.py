@@ -42,11 +42,15 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
 
 
 def _check(args: argparse.Namespace, house: House, out: Output) -> int:
+    from contextlib import nullcontext
+
     from lifecycle.cli import screens
 
-    if args.plan is not None:
-        house.start()
-    result = house.policy.check(folder=args.plan, plan_json=args.plan_json)
+    # Terraform shows a saved plan, and it runs under the environment's lock only.
+    with house.exclusive() if args.plan is not None else nullcontext():
+        if args.plan is not None:
+            house.start()
+        result = house.policy.check(folder=args.plan, plan_json=args.plan_json)
     form = args.format or out.form
     if form in ("text", "json"):
         out.form = form

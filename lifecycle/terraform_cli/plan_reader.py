@@ -12,6 +12,8 @@ from lifecycle.domain.plan import Action, Plan, ResourceChange
 from lifecycle.terraform_cli.addresses import entry_of
 
 FORMAT_MAJOR = "1"
+# Ten thousand changes take 9 MiB. A larger document is no plan that somebody reviewed, and would fill the memory.
+LARGEST = 64 * 1024 * 1024
 # Source: developer.hashicorp.com/terraform/internals/json-format#change-representation
 _ACTIONS: Mapping[tuple[str, ...], Action] = {
     ("no-op",): Action.NO_OP,
@@ -33,14 +35,37 @@ def read_plan(shown: bytes) -> Plan:
         shown: output of `show -json PLAN`.
 
     Raises:
-        UnsafePlanError: it is no plan, was not finished, or has another major format version.
+        UnsafePlanError: it is no plan, is too large, was not finished, or has another major format version.
     """
+    refuse_too_large(len(shown))
     document = _document(shown)
+    try:
+        return _plan(document)
+    except (AttributeError, KeyError, TypeError):
+        raise UnsafePlanError(
+            "the plan cannot be read: a change in it is not written as `show -json` writes one", remedy=_REMEDY
+        ) from None
+
+
+def refuse_too_large(size: int) -> None:
+    """Refuse a plan document by its size, before it is read.
+
+    Raises:
+        UnsafePlanError: it has more bytes than `LARGEST`.
+    """
+    if size > LARGEST:
+        raise UnsafePlanError(
+            f"the plan has {size // 1024**2} MiB as JSON, and at most {LARGEST // 1024**2} MiB are read",
+            remedy="Split the environment, or apply it in parts.",
+        )
+
+
+def _plan(document: Mapping[str, Any]) -> Plan:
     return Plan(
         format_version=str(document["format_version"]),
         terraform_version=str(document.get("terraform_version", "")),
-        changes=tuple(_change(item) for item in document.get("resource_changes", ())),
-        drift=tuple(_change(item) for item in document.get("resource_drift", ())),
+        changes=tuple(_change(item) for item in document.get("resource_changes") or ()),
+        drift=tuple(_change(item) for item in document.get("resource_drift") or ()),
         output_changes={name: _action(item) for name, item in (document.get("output_changes") or {}).items()},
     )
 

@@ -200,7 +200,7 @@ class TerraformCli:
 
     def show(self, plan: Path) -> bytes:
         """The saved plan as JSON. It may hold values: keep it in memory."""
-        return self._read("show", str(plan), json=IsFlagged)
+        return self._read("show", str(plan), json=IsFlagged, no_color=IsFlagged)
 
     def apply(self, plan: Path) -> AppliedChanges:
         """Apply exactly this saved plan.

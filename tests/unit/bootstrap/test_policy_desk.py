@@ -11,7 +11,7 @@ from lifecycle.bootstrap import open_house
 from lifecycle.bootstrap.house import House
 from lifecycle.bootstrap.surroundings import Surroundings
 from lifecycle.cli.app import run
-from lifecycle.domain.errors import ConfigurationError, UnsafePlanError
+from lifecycle.domain.errors import ConfigurationError
 
 REPOSITORY = Path(__file__).parents[3]
 GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@b.example", "-c", "commit.gpgsign=false")
@@ -86,13 +86,39 @@ def test_a_plan_from_a_file_is_judged_with_the_rules_about_plans(checkout: Path,
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", '{"format_version": "2.0"}', '{"format_version": "1.2", "errored": true}']
+    ("content", "said"),
+    [
+        ("", "did not give a plan document"),
+        ("[]", "did not give a plan document"),
+        (json.dumps(plan("create", name="a"))[:-9], "did not give a plan document"),
+        ('{"format_version": "2.0"}', "format version 2.0, and only 1.x is known"),
+        ('{"format_version": "1.2", "errored": true}', "incomplete"),
+        ('{"format_version": "1.2", "resource_changes": [{"address": "a.b"}]}', "not written as"),
+        ('{"format_version": "1.2", "resource_changes": {"a": 1}}', "not written as"),
+    ],
 )
-def test_a_file_that_is_no_known_plan_is_refused(checkout: Path, tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_no_known_plan_is_refused_with_a_remedy(
+    checkout: Path, tmp_path: Path, content: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "plan.json"
     file.write_text(content)
-    with pytest.raises(UnsafePlanError):
-        house(checkout).policy.check(plan_json=file)
+    assert run(["policy", "check", "--env", "sandbox", "--root", str(checkout), "--plan-json", str(file)]) == 5
+    shown = capsys.readouterr().err
+    assert said in shown and "next: " in shown
+
+
+def test_a_plan_of_100_megabytes_is_refused_before_it_is_read(
+    checkout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "plan.json"
+    with file.open("wb") as sparse:
+        sparse.truncate(100 * 1024**2)
+    assert run(["policy", "check", "--env", "sandbox", "--root", str(checkout), "--plan-json", str(file)]) == 5
+    shown = capsys.readouterr().err
+    assert "100 MiB as JSON, and at most 64 MiB" in shown and "next: Split the environment" in shown
+
+
+def test_a_plan_file_that_is_missing_names_the_command_that_writes_it(checkout: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read"):
         house(checkout).policy.check(plan_json=tmp_path / "missing.json")
 
