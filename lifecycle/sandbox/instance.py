@@ -31,11 +31,11 @@ from lifecycle.sandbox.servers import (
     ServerKind,
     await_ready,
     check_installed,
+    former_port,
     is_healthy,
     is_running,
     known_servers,
     launch,
-    port_of,
 )
 
 LOCK_PATIENCE = timedelta(seconds=90)
@@ -180,7 +180,7 @@ def _start_missing(
                 continue
             if former is not None:
                 stop(former.mark)  # alive but silent
-            port = port_of(former) if former else 0
+            port = former_port(former) if former else 0
             server = launch(kind, state_dir, cache_dir=cache_dir, port=port)
             launched.append(server)
             record = record.with_server(server)

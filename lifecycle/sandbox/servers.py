@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -167,9 +168,16 @@ def is_healthy(server: RunningServer, instance_id: str) -> bool:
     return answer is not None and answer.document == {"server": server.name, "instance": instance_id}
 
 
-def port_of(server: RunningServer) -> int:
-    """The port it listens on; 0 if it never was ready."""
-    return urlsplit(server.url).port or 0
+def former_port(server: RunningServer) -> int:
+    """The port it listened on before it ended; 0 if it never was ready, or somebody else took the port meanwhile."""
+    port = urlsplit(server.url).port or 0
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+    return port
 
 
 def _environment(state_dir: Path) -> dict[str, str]:

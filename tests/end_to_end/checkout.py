@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,6 +145,7 @@ class Checkout:
         env: Mapping[str, str] | None = None,
         input: str | None = None,
         ok: bool = False,
+        prefix: Sequence[str] = (),
         **options: Any,
     ) -> Result:
         """Run one command to its end.
@@ -154,10 +155,11 @@ class Checkout:
             env: variables beside, or instead of, the usual ones.
             input: its standard input.
             ok: fail unless it ends with 0.
+            prefix: a program that starts the command.
             options: for subprocess.
         """
         done = subprocess.run(
-            self._argv(args),
+            [*prefix, *self._argv(args)],
             env=self.environment(**(env or {})),
             cwd=self.base,
             text=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 import signal
@@ -241,6 +242,14 @@ def test_a_plan_that_is_not_what_was_reviewed_is_refused_by_name(checkout: Check
     access.write_bytes(spec.replace(b"RA-17", b"RA-18"))
     refused("digest of spec")
     access.write_bytes(spec)
+    environment = checkout.spec / "environment.yaml"
+    account = environment.read_bytes()
+    environment.write_bytes(account.replace(b'"123456789012"', b'"210987654321"'))
+    refused("digest of spec")
+    other = checkout.run("plan")
+    assert other.code == 5 and "AWS account ID not allowed: 123456789012" in other.err, other.text
+    assert "aws.account_id" in other.err, other.text
+    environment.write_bytes(account)
     rules = next((checkout.root / "policies" / "rules").glob("*.yaml"))
     text = rules.read_bytes()
     rules.write_bytes(text + b"\n# edited\n")
@@ -264,6 +273,38 @@ def test_the_second_of_two_runs_names_the_first(checkout: Checkout) -> None:
     second = checkout.run("apply")
     assert second.code == 4 and f"process {first.popen.pid}" in second.err, second.text
     assert first.finish().code == 0
+
+
+# -- two users, and a checkout of somebody else
+
+
+def _without_the_rights_of_root() -> list[str]:
+    """What root must put in front of a command to meet the permissions of files as others do."""
+    rights = "-dac_override,-dac_read_search"
+    return ["setpriv", f"--inh-caps={rights}", f"--bounding-set={rights}", "--"] if os.geteuid() == 0 else []
+
+
+@pytest.mark.timeout(1200)
+def test_two_users_of_one_checkout_do_not_meet_and_a_foreign_checkout_is_named(checkout: Checkout) -> None:
+    second = {"LIFECYCLE_STATE_DIR": str(checkout.base / "state-of-the-second")}
+    running = checkout.start("apply")
+    checkout.run("apply", ok=True, env=second)
+    assert running.finish().code == 0, "each has servers, state and locks of their own"
+    checkout.run("sandbox", "down", ok=True, env=second)
+    assert checkout.servers(), "those of the first user go on"
+    # Nothing is written as long as nothing changed, so somebody else's checkout can be used.
+    places = [checkout.root, *checkout.root.rglob("*")]
+    for place in places:
+        place.chmod(0o555 if place.is_dir() else 0o444)
+    foreign = _without_the_rights_of_root()
+    same = checkout.run("plan", prefix=foreign)
+    assert same.code == 0 and "no changes" in same.err, same.text
+    network = checkout.spec / "network.yaml"
+    network.chmod(0o644)
+    checkout.edit("network.yaml", "cpu: 256, memory: 512", "cpu: 512, memory: 1024")
+    refused = checkout.run("apply", prefix=foreign)
+    assert refused.code == 2 and "main.tf.json could not be written: Permission denied" in refused.err, refused.text
+    assert "next: " in refused.err and checkout.strangers() == {} and checkout.litter() == []
 
 
 # -- a full disk: refused before the effect

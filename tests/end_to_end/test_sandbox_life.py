@@ -5,6 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -44,13 +49,31 @@ def test_each_end_of_a_sandbox_leads_to_a_new_instance(checkout: Checkout) -> No
     _works_on_a_new_instance(checkout, instance)
 
 
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def _taken(port: int | None) -> Iterator[None]:
+    """Somebody else listens there, as soon as the killed server has let go of it."""
+    assert port
+    ends = time.monotonic() + 10
+    while _listens(port) and time.monotonic() < ends:
+        time.sleep(0.05)
+    with socket.create_server(("127.0.0.1", port)):
+        yield
+
+
 @pytest.mark.timeout(1200)
-def test_a_killed_vault_keeps_its_values(new_checkout: NewCheckout) -> None:
+def test_a_killed_vault_keeps_its_values_though_its_port_is_taken(new_checkout: NewCheckout) -> None:
     checkout = new_checkout("sandbox-vault")
     checkout.run("apply", ok=True)
     before = Outside.of(checkout).current("pipeline-oauth")
-    os.kill(checkout.servers()["vault"]["pid"], signal.SIGKILL)
-    done = checkout.run("apply", ok=True)
+    killed = checkout.servers()["vault"]
+    os.kill(killed["pid"], signal.SIGKILL)
+    with _taken(urlsplit(killed["url"]).port):
+        done = checkout.run("apply", ok=True)
     assert "new instance" not in done.err and "nothing due" in done.err, done.text
     assert Outside.of(checkout).current("pipeline-oauth") == before
 
