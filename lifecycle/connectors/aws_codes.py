@@ -31,7 +31,9 @@ CODES = {
     "RequestTimeTooSkewed": Reason.CLOCK_SKEW,
     "RequestExpired": Reason.CLOCK_SKEW,
     "IncompleteSignature": Reason.NOT_CONFIGURED,
+    "IncompleteSignatureException": Reason.NOT_CONFIGURED,
     "MissingAuthenticationToken": Reason.NOT_CONFIGURED,
+    "MissingAuthenticationTokenException": Reason.NOT_CONFIGURED,
     "OptInRequired": Reason.NOT_CONFIGURED,
     "NotSignedUp": Reason.NOT_CONFIGURED,
     "NoSuchBucket": Reason.NOT_CONFIGURED,
@@ -40,12 +42,24 @@ CODES = {
     "AllAccessDisabled": Reason.LOCKED,
     "DecryptionFailure": Reason.NO_PERMISSION,
     "KMS.AccessDeniedException": Reason.NO_PERMISSION,
+    "KMS.DisabledException": Reason.NO_PERMISSION,
+    "KMS.InvalidStateException": Reason.NO_PERMISSION,
     "KMSAccessDeniedException": Reason.NO_PERMISSION,
+    "KMSDisabledException": Reason.NO_PERMISSION,
+    "KMSInvalidStateException": Reason.NO_PERMISSION,
     "AuthorizationHeaderMalformed": Reason.WRONG_REGION,
     "PermanentRedirect": Reason.WRONG_REGION,
     "IllegalLocationConstraintException": Reason.WRONG_REGION,
 }
 _DENIALS = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError"})
+_JSON_DENIAL = "AccessDeniedException"  # of services that know their own rights alone; S3's AccessDenied hides causes
+_SECOND_LOOK = {
+    "InvalidClientTokenId": Reason.WRONG_REGION,
+    "UnrecognizedClientException": Reason.WRONG_REGION,
+    "SignatureDoesNotMatch": Reason.AMBIGUOUS,
+    "InvalidSignatureException": Reason.AMBIGUOUS,
+}
+_HOMES = {"cn-": "cn-north-1", "us-gov-": "us-gov-west-1"}
 _RIGHTS = (
     "identity-based policy",
     "resource-based policy",
@@ -64,15 +78,19 @@ def aws_reason(error: ClientError) -> Reason:
         return Reason.THROTTLED
     message = str(error.response.get("Error", {}).get("Message", "")).lower()
     if code in _DENIALS:
-        return capped(_denial(message), status)
+        return capped(_denial(code, message), status)
     if "signature expired" in message:
         return Reason.CLOCK_SKEW
+    if "scheduled for deletion" in message:
+        return Reason.NOT_CONFIGURED
     return capped(CODES.get(code, reason_of_status(status)), status)
 
 
-def _denial(message: str) -> Reason:
+def _denial(code: str, message: str) -> Reason:
     if "vpc endpoint policy" in message:
         return Reason.NETWORK_POLICY
+    if code == _JSON_DENIAL:
+        return Reason.NO_PERMISSION
     # Without a named cause it may be a policy of another account, which nobody here can read.
     return Reason.NO_PERMISSION if any(text in message for text in _RIGHTS) else Reason.AMBIGUOUS
 
@@ -80,6 +98,34 @@ def _denial(message: str) -> Reason:
 def told(error: ClientError) -> str:
     """Code and request id, for the detail of a result."""
     return f"{error_code(error) or error_status(error)}, request {request_id(error) or 'unknown'}"
+
+
+def aws_judged(probe: Probe, clients: AwsClients, error: ClientError) -> tuple[Reason, str]:
+    """Why AWS refused, with the one further call that tells a wrong key from what only looks like one.
+
+    A region that the account has not enabled knows no key, and a proxy that alters requests breaks every signature; STS
+    in the home region, which needs no permission, accepts the key in both cases.
+    """
+    reason, code = aws_reason(error), error_code(error)
+    if reason is Reason.WRONG_VALUE and code in _SECOND_LOOK and _accepted_at_home(probe, clients.connection):
+        if _SECOND_LOOK[code] is Reason.WRONG_REGION:
+            return Reason.WRONG_REGION, f"{told(error)}; STS accepts the key: the region is not enabled"
+        return Reason.AMBIGUOUS, "STS accepts the key: something on the way alters requests"
+    return reason, told(error)
+
+
+def _accepted_at_home(probe: Probe, connection: AwsConnection) -> bool:
+    from dataclasses import replace
+
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    partition = next((part for part in _HOMES if connection.region.startswith(part)), "")
+    home = replace(connection, region=_HOMES.get(partition, "us-east-1"))
+    try:
+        answer = probing_clients(home, probe).writer("sts").get_caller_identity()
+    except (BotoCoreError, ClientError):
+        return False
+    return bool(answer.get("Arn"))
 
 
 class UnexpectedAnswerError(Exception):

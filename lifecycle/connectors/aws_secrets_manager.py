@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from lifecycle.clients.aws import AwsConnection
-from lifecycle.connectors.aws_codes import aws_failure, aws_reason, probing_clients, require, told
+from lifecycle.clients.aws import AwsClients, AwsConnection
+from lifecycle.connectors.aws_codes import aws_failure, aws_judged, probing_clients, require
 from lifecycle.connectors.probing import Probe, worst
 from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.naming import secret_name
 from lifecycle.domain.ports import Clock, ConnectorVerifier
 from lifecycle.domain.secret import SecretValue
-from lifecycle.domain.verification import Egress, Reason, VerificationResult
+from lifecycle.domain.verification import Egress, Reason, VerificationResult, VerificationStatus, outcome
 
 
 class SecretsManagerCheckSettings(KindSettings):
@@ -50,29 +50,32 @@ class SecretsManagerVerifier:
         del value
         probe = Probe.begin(("login", *target.can_describe), clock=self._clock, deadline=deadline, via=via)
         try:
-            client = probing_clients(self._connection, probe).writer("secretsmanager")
-            if not target.can_describe:
-                require("SecretList" in client.list_secrets(MaxResults=1))
-                probe.show("login")
-                return probe.works()
-            failures = self._describe_all(probe, client, target)
+            failures = self._judge(probe, probing_clients(self._connection, probe), target)
         except Exception as error:
             return aws_failure(probe, error)
         return probe.result(*worst(failures)) if failures else probe.works()
 
-    def _describe_all(
-        self, probe: Probe, client: object, target: SecretsManagerCheckSettings
+    def _judge(
+        self, probe: Probe, clients: AwsClients, target: SecretsManagerCheckSettings
     ) -> list[tuple[Reason, str]]:
         from botocore.exceptions import ClientError
 
+        client = clients.writer("secretsmanager")
         failures: list[tuple[Reason, str]] = []
+        if not target.can_describe:
+            try:
+                require("SecretList" in client.list_secrets(MaxResults=1))
+            except ClientError as error:
+                return [aws_judged(probe, clients, error)]
+            probe.show("login")
         for name in target.can_describe:
             try:
-                found = client.describe_secret(  # type: ignore[attr-defined]  # boto3 makes its methods at run time
-                    SecretId=secret_name(self._prefix, name)
-                )
+                found = client.describe_secret(SecretId=secret_name(self._prefix, name))
             except ClientError as error:
-                failures.append((aws_reason(error), f"{name}: {told(error)}"))
+                reason, detail = aws_judged(probe, clients, error)
+                failures.append((reason, f"{name}: {detail}"))
+                if outcome(reason) is VerificationStatus.INVALID:
+                    break  # a refused login is not tried again for every name
                 continue
             require("ARN" in found)
             probe.show("login")

@@ -8,9 +8,11 @@ Sources: Microsoft, "Troubleshoot 403 in Blob Storage", common REST and SAS erro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -47,8 +49,9 @@ _CODES = {
     "BlobNotFound": Reason.NOT_CONFIGURED,
 }
 # AuthenticationFailed has one code for all causes; its detail tells, in this order.
+_FRAME = re.compile(r"not valid in the specified time frame: start \[(.*?)\] - expiry \[(.*?)\] - current \[(.*?)\]")
 _DETAILS = (
-    ("not valid in the specified time frame", Reason.EXPIRED),
+    ("must be after signed start", Reason.EXPIRED),
     ("sv is not well formed", Reason.VERSION_NOT_SUPPORTED),
     ("signed resource", Reason.NO_PERMISSION),
     ("mac signature", Reason.WRONG_VALUE),
@@ -273,8 +276,21 @@ def _reason(error: HttpResponseError) -> Reason:
     if code == "AuthenticationFailed":
         text = f"{error.message} {getattr(error, 'additional_info', '')}".lower()
         found = next((reason for part, reason in _DETAILS if part in text), Reason.AMBIGUOUS)
-        return capped(found, status)
+        frame = _FRAME.search(text)
+        return capped(_out_of_frame(*frame.groups()) if frame else found, status)
+    if code == "InvalidAuthenticationInfo" and status == 400:
+        return Reason.NOT_CONFIGURED  # malformed on the way; 401 says something about a token instead
     return capped(_CODES.get(code, reason_of_status(status)), status)
+
+
+def _out_of_frame(start: str, expiry: str, current: str) -> Reason:
+    """Of a SAS: past its end it is expired; before its start somebody's clock is wrong, and nothing was judged."""
+    del start
+    try:
+        ended = parsedate_to_datetime(current) > parsedate_to_datetime(expiry)
+    except ValueError:
+        return Reason.AMBIGUOUS
+    return Reason.EXPIRED if ended else Reason.CLOCK_SKEW
 
 
 def _code(error: HttpResponseError) -> str:

@@ -20,6 +20,7 @@ from lifecycle.domain.verification import Egress, Reason, VerificationResult
 
 LOGIN = "GET /whoAmI"
 _WRONG = b"Invalid password/token for user"
+_NOBODY = b"Authentication required"
 
 
 class JenkinsSettings(KindSettings):
@@ -100,9 +101,11 @@ def _refusal(answer: Answer) -> tuple[Reason, str]:
         if seen_as == "anonymous":
             return Reason.NOT_CONFIGURED, f"{told} as anonymous: a header may have been stripped"
         return Reason.NO_PERMISSION, f"{told}, needs {answer.headers.get('x-required-permission', 'a permission')}"
-    if not answer.headers.get("x-jenkins"):
-        return capped(Reason.AMBIGUOUS, answer.status), f"{told}, not Jenkins's form"
-    return capped(reason_of_status(answer.status), answer.status), told
+    if answer.status == 403 and _NOBODY in answer.body:
+        return Reason.NOT_CONFIGURED, f"{told}: no login arrived, a header may have been stripped"
+    known = bool(answer.headers.get("x-jenkins"))
+    reason = reason_of_status(answer.status) if known else Reason.AMBIGUOUS
+    return capped(reason, answer.status), told if known else f"{told}, not Jenkins's form"
 
 
 _: type[ConnectorVerifier] = JenkinsVerifier

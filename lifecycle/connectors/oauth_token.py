@@ -1,6 +1,7 @@
 """An OAuth client: a token is issued to it and, if asked for, introspected as active.
 
-Sources of the codes: RFC 6749 section 5.2, RFC 6750 section 3.1, RFC 7662; Okta (server_error with status 400).
+Sources of the codes: RFC 6749 section 5.2, RFC 6750 section 3.1, RFC 7662; Okta oauth2-error-codes
+(server_error with status 400; causes told in `error_description`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _NONE = SecretText("")
 _CODES = {
     "invalid_client": Reason.WRONG_VALUE,
     "invalid_grant": Reason.WRONG_VALUE,
+    "invalid_token": Reason.WRONG_VALUE,
+    "expired_token": Reason.EXPIRED,
     "unauthorized_client": Reason.NO_PERMISSION,
     "invalid_scope": Reason.NO_PERMISSION,
     "access_denied": Reason.NO_PERMISSION,
@@ -32,6 +35,16 @@ _CODES = {
     "server_error": Reason.SERVICE_FAULT,
     "temporarily_unavailable": Reason.SERVICE_FAULT,
 }
+# Okta has one code for opposite causes and tells them apart in words: code, part of the description, reason.
+_TEXTS = (
+    ("invalid_client", "invalid value for 'client_id'", Reason.WRONG_TENANT),
+    ("invalid_client", "token is expired", Reason.CLOCK_SKEW),  # the assertion that we have just signed
+    ("invalid_client", "issued before", Reason.CLOCK_SKEW),
+    ("invalid_client", "must use the private_key_jwt", Reason.NOT_CONFIGURED),
+    ("invalid_grant", "mfa enabled", Reason.CONDITIONAL_ACCESS),
+    ("invalid_grant", "sign on policy", Reason.CONDITIONAL_ACCESS),
+    ("invalid_token", "revoked", Reason.REVOKED),
+)
 
 
 class OAuthTokenSettings(KindSettings):
@@ -141,8 +154,14 @@ def _refusal(probe: Probe, answer: Answer, step: str) -> VerificationResult:
         return probe.result(Reason.AMBIGUOUS, f"{told}, no token in the answer")
     if not code and answer.status == 401:
         return probe.result(Reason.NOT_CONFIGURED, f"{told}: no error code, a header may have been stripped")
-    reason = capped(_CODES.get(code, reason_of_status(answer.status)), answer.status)
+    reason = capped(_reason(code, answer), answer.status)
     return probe.result(reason, told, retry_after=retry_after(answer.headers))
+
+
+def _reason(code: str, answer: Answer) -> Reason:
+    words = answer.text_field("error_description").lower()
+    told = next((reason for of, part, reason in _TEXTS if of == code and part in words), None)
+    return told or _CODES.get(code, reason_of_status(answer.status))
 
 
 _: type[ConnectorVerifier] = OAuthTokenVerifier

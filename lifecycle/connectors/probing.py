@@ -38,6 +38,7 @@ _REMEDIES = {
     Reason.TLS_EXPIRED: "renew the target's certificate",
     Reason.TLS_UNKNOWN_ISSUER: "trust the issuer's certificate, or look for an inspecting proxy",
     Reason.TLS_NAME_MISMATCH: "use the name that the certificate is for",
+    Reason.TLS_NOT_SPOKEN: "correct the port, or the scheme of the address",
     Reason.CONNECTION_REFUSED: "check address and port; the service may be down",
     Reason.TIMEOUT_CONNECT: "check route and firewall",
     Reason.TIMEOUT_READ: "try again; look at the service's health",
@@ -60,8 +61,8 @@ def reason_of_status(status: int) -> Reason:
 
 
 def capped(reason: Reason, status: int) -> Reason:
-    """A reason from a body, overruled by a status that never judges a credential."""
-    if status == 429:
+    """A reason from a body, overruled by a status that never judges a credential; some services throttle with 503."""
+    if status == 429 or reason is Reason.THROTTLED:
         return Reason.THROTTLED
     return reason_of_status(status) if status >= 500 else reason
 

@@ -14,13 +14,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lifecycle.clients.aws import AwsConnection, error_code
-from lifecycle.connectors.aws_codes import aws_failure, aws_reason, probing_clients, require, told
+from lifecycle.clients.aws import AwsClients, AwsConnection, error_code
+from lifecycle.connectors.aws_codes import aws_failure, aws_judged, probing_clients, require
 from lifecycle.connectors.probing import Probe, worst
 from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.ports import Clock, ConnectorVerifier
 from lifecycle.domain.secret import SecretValue
-from lifecycle.domain.verification import Egress, Reason, VerificationResult
+from lifecycle.domain.verification import Egress, Reason, VerificationResult, VerificationStatus, outcome
 
 Permission = Literal["s3:ListBucket", "s3:GetObject"]
 
@@ -78,21 +78,22 @@ class S3Verifier:
         if "access_key_id" not in value or "secret_access_key" not in value:
             return probe.result(Reason.NOT_CONFIGURED, "the value is no access key")
         try:
-            return self._judge(probe, clients.writer("s3"), target, lambda: clients.writer("sts"))
+            return self._judge(probe, clients, target)
         except Exception as error:
             return aws_failure(probe, error)
 
-    def _judge(self, probe: Probe, s3: Any, target: S3Settings, sts: Callable[[], Any]) -> VerificationResult:
+    def _judge(self, probe: Probe, clients: AwsClients, target: S3Settings) -> VerificationResult:
         from botocore.exceptions import ClientError
 
+        s3 = clients.writer("s3")
         failures: list[tuple[Reason, str]] = []
         for permission in target.can:
             try:
                 _CALLS[permission](s3, target)
             except ClientError as error:
-                if error_code(error) == "SignatureDoesNotMatch" and _accepted(sts()):
-                    return probe.result(Reason.AMBIGUOUS, "STS accepts the key: something on the way alters requests")
-                failures.append((aws_reason(error), told(error)))
+                failures.append(aws_judged(probe, clients, error))
+                if outcome(failures[-1][0]) is VerificationStatus.INVALID:
+                    break  # a refused key is not tried again: repeated refusals may look like an attack
             else:
                 probe.show("login", permission)
         return probe.result(*worst(failures)) if failures else probe.works()
@@ -117,16 +118,6 @@ def _get(s3: Any, target: S3Settings) -> None:
 
 
 _CALLS: dict[str, Callable[[Any, S3Settings], None]] = {"s3:ListBucket": _list, "s3:GetObject": _get}
-
-
-def _accepted(sts: Any) -> bool:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        sts.get_caller_identity()
-    except (BotoCoreError, ClientError):
-        return False
-    return True
 
 
 _: type[ConnectorVerifier] = S3Verifier

@@ -138,7 +138,7 @@ class SnowflakeVerifier:
         """Why a statement failed; a refused JWT is believed only where nothing else explains it."""
         code = answer.text_field("code")
         told = f"HTTP {answer.status} {code if code in _CODES else ''}".rstrip()
-        if not code or answer.status < 400:
+        if not code or (answer.status < 400 and code not in _CODES):
             return capped(Reason.AMBIGUOUS, answer.status), told
         if "MFA authentication is required" in answer.text_field("message"):
             return Reason.CONDITIONAL_ACCESS, told

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from lifecycle.clients.aws import AwsConnection, error_code
-from lifecycle.connectors.aws_codes import aws_failure, aws_reason, probing_clients, require, told
+from lifecycle.clients.aws import AwsClients, AwsConnection, error_code
+from lifecycle.connectors.aws_codes import aws_failure, aws_judged, probing_clients, require, told
 from lifecycle.connectors.probing import Probe
 from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.ports import Clock, ConnectorVerifier
@@ -66,26 +66,24 @@ class SqsSpoolerVerifier:
                 session_token=value.get("session_token"),
                 region=target.region or self._connection.region,
             )
-            return self._judge(probe, clients.writer("sqs"), target)
+            return self._judge(probe, clients, target)
         except Exception as error:
             return aws_failure(probe, error)
 
-    def _judge(self, probe: Probe, sqs: object, target: SqsSpoolerSettings) -> VerificationResult:
+    def _judge(self, probe: Probe, clients: AwsClients, target: SqsSpoolerSettings) -> VerificationResult:
         from botocore.exceptions import ClientError
 
+        sqs = clients.writer("sqs")
         try:
-            found = sqs.get_queue_url(  # type: ignore[attr-defined]  # boto3 makes its methods at run time
-                QueueName=target.queue
-            )
+            found = sqs.get_queue_url(QueueName=target.queue)
             require("QueueUrl" in found)
             probe.show("login", QUEUE)
-            shown = sqs.get_queue_attributes(  # type: ignore[attr-defined]  # as above
-                QueueUrl=found["QueueUrl"], AttributeNames=["ApproximateNumberOfMessages"]
-            )
+            shown = sqs.get_queue_attributes(QueueUrl=found["QueueUrl"], AttributeNames=["ApproximateNumberOfMessages"])
         except ClientError as error:
             # Said for an absent queue and for a missing right alike: nothing was decided.
-            absent = error_code(error) in _ABSENT
-            return probe.result(Reason.AMBIGUOUS if absent else aws_reason(error), told(error))
+            if error_code(error) in _ABSENT:
+                return probe.result(Reason.AMBIGUOUS, told(error))
+            return probe.result(*aws_judged(probe, clients, error))
         waiting = str(shown.get("Attributes", {}).get("ApproximateNumberOfMessages", ""))
         require(waiting.isdigit())
         if target.most_waiting and int(waiting) > target.most_waiting:

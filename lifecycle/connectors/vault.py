@@ -21,6 +21,7 @@ from lifecycle.domain.verification import Egress, Reason, VerificationResult
 
 LOGIN = "login"
 _WRONG_LOGIN = ("invalid role or secret id", "invalid secret id", "invalid role id", "invalid token")
+_REFUSALS = frozenset({"InvalidRequest", "Forbidden", "Unauthorized"})  # never a fault or a full quota
 _CODES = {
     "VaultDown": Reason.SERVICE_FAULT,  # sealed
     "VaultNotInitialized": Reason.SERVICE_FAULT,
@@ -67,10 +68,16 @@ class VaultVerifier:
         del value
         probe = Probe.begin((LOGIN, *target.can_read), clock=self._clock, deadline=deadline, via=via)
         client = self._client.with_limits(timeout=deadline, proxy=probe.proxy)
+        logged_in: list[bool] = []
+
+        def look(session: Any) -> None:
+            logged_in.append(True)
+            self._look(probe, session, target)
+
         try:
-            client.exchange(lambda c: self._look(probe, c, target))
+            client.exchange(look)
         except Exception as error:
-            return _failure(probe, error)
+            return _failure(probe, error, looking_up=bool(logged_in))
         missing = len([name for name in target.can_read if name not in probe.proved])
         return probe.result(Reason.NO_PERMISSION, f"no right to read {missing} paths") if missing else probe.works()
 
@@ -84,19 +91,20 @@ class VaultVerifier:
                 probe.show(name)
 
 
-def _failure(probe: Probe, error: Exception) -> VerificationResult:
+def _failure(probe: Probe, error: Exception, *, looking_up: bool) -> VerificationResult:
     import hvac.exceptions
 
     if not isinstance(error, hvac.exceptions.VaultError):
         return probe.failed_exchange(error)
     name, texts = type(error).__name__, " ".join(str(item) for item in error.errors or ()).lower()
-    if any(text in texts for text in _WRONG_LOGIN):
+    if any(text in texts for text in _WRONG_LOGIN) and name in _REFUSALS:
         return probe.result(Reason.WRONG_VALUE, name)
     if name in ("Forbidden", "Unauthorized"):
         if not texts:
             return probe.result(Reason.PROXY_REFUSED, f"{name}, not Vault's form")
-        # Refused at lookup-self, which every live token may call: it is the token. Later: the right to ask.
-        return probe.result(Reason.AMBIGUOUS if LOGIN in probe.proved else Reason.WRONG_VALUE, name)
+        # Refused at lookup-self, which every live token may call: it is the token. At a login before it, a rule of the
+        # role may refuse us (where we call from); later, it is the right to ask.
+        return probe.result(Reason.WRONG_VALUE if looking_up and LOGIN not in probe.proved else Reason.AMBIGUOUS, name)
     status = int(getattr(error, "status_code", 0) or 0)
     return probe.result(capped(_CODES.get(name, reason_of_status(status)), status), name)
 

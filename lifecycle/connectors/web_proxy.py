@@ -32,7 +32,9 @@ _SQUID = {
     "ERR_DNS_FAIL": Reason.NAME_NOT_RESOLVED,
     "ERR_CONNECT_FAIL": Reason.CONNECTION_REFUSED,
 }
+_UPSTREAM, _UPSTREAM_ERROR = b"upstream connect error", "upstream connect error"
 _STATUS = {
+    401: Reason.PROXY_REFUSED,  # no proxy says so to CONNECT: a page that blocks
     403: Reason.PROXY_REFUSED,
     404: Reason.PROXY_REFUSED,  # Envoy: no route for this host
     407: Reason.PROXY_REFUSED,
@@ -121,7 +123,22 @@ def _ask(connection: socket.socket, probe: Probe, host: str, value: SecretValue)
         if not part or probe.deadline.passed:
             break
         head += part
-    return _parse(head)
+    status, error = _parse(head)
+    return status, error or _envoy(connection, probe, head)
+
+
+def _envoy(connection: socket.socket, probe: Probe, head: bytes) -> str:
+    """Envoy tells in the body, in words, that it did not reach the host; empty for all other answers."""
+    head, _, body = head.partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 503") or b"server: envoy" not in head.lower():
+        return ""
+    while len(body) < len(_UPSTREAM) and _UPSTREAM.startswith(body) and not probe.deadline.passed:
+        connection.settimeout(probe.deadline.cap(probe.deadline.seconds_left))
+        part = connection.recv(4096)
+        if not part:
+            break
+        body += part
+    return _UPSTREAM_ERROR if body.startswith(_UPSTREAM) else ""
 
 
 def _parse(head: bytes) -> tuple[int, str]:
@@ -136,6 +153,8 @@ def _parse(head: bytes) -> tuple[int, str]:
 def _reason(status: int, error: str, value: SecretValue) -> Reason:
     if status == 407 and value:
         return Reason.WRONG_VALUE
+    if error == _UPSTREAM_ERROR:
+        return Reason.CONNECTION_REFUSED
     return _SQUID.get(error, _STATUS.get(status, Reason.AMBIGUOUS))
 
 

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     TLS_EXPIRED = "TLS: certificate expired"
     TLS_UNKNOWN_ISSUER = "TLS: unknown issuer"
     TLS_NAME_MISMATCH = "TLS: name mismatch"
+    TLS_NOT_SPOKEN = "TLS: not spoken on that port"
     CONNECTION_REFUSED = "connection refused"
     TIMEOUT_CONNECT = "time-out: connect"
     TIMEOUT_READ = "time-out: read"

@@ -91,12 +91,21 @@ class ConnectorProbe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorResult:
-    """The outcome of one connector: which endpoint was asked, and as whom."""
+    """The outcome of one connector.
+
+    Attributes:
+        name: its name in the spec.
+        result: what was found.
+        endpoint: which endpoint was asked.
+        identity: as whom.
+        code: what it stands for, where the result alone does not say it: the store that holds the value was not met.
+    """
 
     name: str
     result: VerificationResult
     endpoint: str = ""
     identity: str = ""
+    code: ExitCode | None = None
 
 
 Progress = Callable[[ConnectorResult], None]
@@ -131,10 +140,13 @@ def verify_connectors(
 
 def exit_code(results: Sequence[ConnectorResult]) -> ExitCode:
     """What a run of verification stands for: an invalid credential before an indeterminate one, before unreachable."""
-    return most_urgent([_code(item.result) for item in results])
+    return most_urgent([_code(item) for item in results])
 
 
-def _code(result: VerificationResult) -> ExitCode:
+def _code(item: ConnectorResult) -> ExitCode:
+    result = item.result
+    if item.code is not None:
+        return item.code
     if result.status is VerificationStatus.VALID:
         return ExitCode.DONE
     if result.status is VerificationStatus.INVALID:
@@ -160,6 +172,7 @@ class _Run:
         self._done: queue.SimpleQueue[tuple[int, VerificationResult]] = queue.SimpleQueue()
         self._ends: dict[int, float] = {}
         self._results: dict[int, VerificationResult] = {}
+        self._codes: dict[int, ExitCode] = {}
 
     def all(self, progress: Progress, *, limit: int) -> tuple[ConnectorResult, ...]:
         waiting = list(range(len(self._probes)))[::-1]
@@ -171,7 +184,13 @@ class _Run:
 
     def _told(self, index: int, result: VerificationResult) -> ConnectorResult:
         probe = self._probes[index]
-        return ConnectorResult(name=probe.name, result=result, endpoint=probe.endpoint, identity=probe.identity)
+        return ConnectorResult(
+            name=probe.name,
+            result=result,
+            endpoint=probe.endpoint,
+            identity=probe.identity,
+            code=self._codes.get(index),
+        )
 
     def _start(self, index: int, progress: Progress) -> None:
         probe = self._probes[index]
@@ -186,9 +205,12 @@ class _Run:
         try:
             result = probe.verifier.verify(probe.target, probe.value(), deadline=probe.deadline, via=probe.via)
         except NotFoundError as error:
-            result = self._own(Reason.NOT_CONFIGURED, error.message)
+            result = self._own(Reason.NOT_CONFIGURED, error.message, error.remedy)
         except LifecycleError as error:
-            result = self._own(Reason.AMBIGUOUS, error.message)
+            # Of the store: it refused us, or was not met. The credential was not asked about at all.
+            if error.exit_code is ExitCode.CONNECT:
+                self._codes[index] = error.exit_code
+            result = self._own(Reason.AMBIGUOUS, error.message, error.remedy)
         except Exception as error:  # a bug: no verdict on the credential, and no text that may hold it
             result = self._own(Reason.AMBIGUOUS, f"the probe failed with {type(error).__name__}")
         self._done.put((index, result))
@@ -224,9 +246,10 @@ class _Run:
         self._results[index] = result
         progress(self._told(index, result))
 
-    def _own(self, reason: Reason, detail: str) -> VerificationResult:
+    def _own(
+        self, reason: Reason, detail: str, remedy: str = "verify it alone: lifecycle verify NAME"
+    ) -> VerificationResult:
         """A result that no verifier made."""
-        remedy = "verify it alone: lifecycle verify NAME"
         return VerificationResult(
             status=outcome(reason), reason=reason, detail=detail, remedy=remedy, checked_at=self._clock()
         )

@@ -166,7 +166,6 @@ def test_azurites_own_word_for_a_wrong_key_stays_a_network_policy(azurite: Azuri
 @pytest.mark.parametrize(
     ("status", "code", "detail", "reason"),
     [
-        ("403 F", "AuthenticationFailed", "Signature not valid in the specified time frame: Expiry", Reason.EXPIRED),
         ("403 F", "AuthenticationFailed", "sv is not well formed", Reason.VERSION_NOT_SUPPORTED),
         ("403 F", "AuthenticationFailed", "Access without signed resource access level", Reason.NO_PERMISSION),
         ("403 F", "AuthenticationFailed", "something new", Reason.AMBIGUOUS),
@@ -175,7 +174,7 @@ def test_azurites_own_word_for_a_wrong_key_stays_a_network_policy(azurite: Azuri
         ("403 F", "AuthorizationPermissionMismatch", "", Reason.NO_PERMISSION),
         ("403 F", "KeyBasedAuthenticationNotPermitted", "", Reason.NOT_CONFIGURED),
         ("403 F", "AccountIsDisabled", "", Reason.LOCKED),
-        ("503 S", "ServerBusy", "", Reason.SERVICE_FAULT),
+        ("503 S", "ServerBusy", "", Reason.THROTTLED),
         ("403 F", "UnheardOf", "", Reason.AMBIGUOUS),
     ],
 )

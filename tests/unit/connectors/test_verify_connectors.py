@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lifecycle.domain.errors import ExitCode, NotFoundError, UnreachableError
+from lifecycle.domain.errors import AuthenticationError, ExitCode, NotFoundError, UnreachableError
 from lifecycle.domain.secret import SecretText, SecretValue
 from lifecycle.domain.verification import Egress, Reason, VerificationResult, outcome
 from lifecycle.foundation.breaker import Breaker, Breakers
@@ -148,6 +148,7 @@ def test_value_that_is_not_there_or_not_readable_is_told() -> None:
     results = _run(_probe("absent", verifier, value=absent), _probe("away", verifier, value=away))
     assert [item.result.reason for item in results] == [Reason.NOT_CONFIGURED, Reason.AMBIGUOUS]
     assert results[0].result.detail == "default:x holds no value"
+    assert results[1].result.remedy == "wait"
     assert verifier.seen == []
 
 
@@ -168,3 +169,13 @@ def test_services_that_were_never_met_have_an_exit_code_of_their_own() -> None:
     assert code(Reason.WORKS, Reason.CONNECTION_REFUSED) is ExitCode.CONNECT
     assert code(Reason.NAME_NOT_RESOLVED, Reason.THROTTLED) is ExitCode.REMOTE
     assert code(Reason.NAME_NOT_RESOLVED, Reason.WRONG_VALUE) is ExitCode.REFUSED
+
+
+def test_a_store_that_refuses_us_is_no_remote_fault() -> None:
+    def refused() -> SecretValue:
+        raise AuthenticationError("the store refused the login", remedy="log in again")
+
+    verifier = _answering(Reason.WORKS)
+    results = _run(_probe("refused", verifier, value=refused), _probe("fine", verifier))
+    assert results[0].result.status == "indeterminate"
+    assert exit_code(results) is ExitCode.CONNECT
