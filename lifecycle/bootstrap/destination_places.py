@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from lifecycle.bootstrap.issuers import Issuers
 from lifecycle.bootstrap.stores import KeptValue, Stores
 from lifecycle.bootstrap.surroundings import Surroundings
-from lifecycle.domain.errors import NotFoundError
+from lifecycle.domain.errors import ConfigurationError, NotFoundError
 from lifecycle.domain.kinds import Kind
+from lifecycle.domain.naming import secret_name
 from lifecycle.domain.secret import SecretRef, SecretValue, VersionStage
 from lifecycle.domain.spec import Credential
 
@@ -22,9 +23,9 @@ Builder = Callable[[Credential, Any], "CopyTarget"]
 
 def place_kinds() -> tuple[Kind, ...]:
     """Their kinds: one line each."""
-    from lifecycle.destinations import datarobot_credential
+    from lifecycle.destinations import datarobot_credential, secrets_manager_copy
 
-    return (datarobot_credential.KIND,)
+    return (datarobot_credential.KIND, secrets_manager_copy.KIND)
 
 
 class Places:
@@ -40,6 +41,7 @@ class Places:
         self._stores = stores
         self._builders: Mapping[str, Builder] = {
             "datarobot_credential": self._datarobot_credential,
+            "secrets_manager_copy": self._secrets_manager,
         }
 
     @property
@@ -63,6 +65,32 @@ class Places:
             fields=settings.fields,
             former=lambda: self._former(credential),
         )
+
+    def _secrets_manager(self, _credential: Credential, settings: Any) -> CopyTarget:
+        from lifecycle.destinations.secrets_manager_copy import SecretsManagerCopy
+
+        self._refuse_own_secret(settings.name)
+        return SecretsManagerCopy(
+            self._around.aws,
+            settings.name,
+            self._stores.fingerprinter,
+            create=settings.create,
+            kms_key=settings.kms_key,
+            budget=self._stores.write_budget,
+        )
+
+    def _refuse_own_secret(self, name: str) -> None:
+        """A copy must not lie where a store keeps versions with labels of its own."""
+        spec = self._around.spec
+        for store, chosen in spec.secret_stores.items():
+            if chosen.kind != "aws_secrets_manager":
+                continue
+            kept = {secret_name(chosen.settings.prefix, entry) for entry in spec.credentials}
+            if name in kept or any(f":secret:{one}" in name for one in kept):
+                raise ConfigurationError(
+                    f"{name} is where secret_stores.{store} keeps a credential, so no copy may lie there",
+                    remedy="name another secret for the copy",
+                )
 
     def _former(self, credential: Credential) -> SecretValue | None:
         ref = SecretRef(store=credential.store, path=credential.name)

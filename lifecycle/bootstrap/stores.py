@@ -83,7 +83,7 @@ class Stores:
         return self.named(self.main).keep_once(SecretRef(store=self.main, path=FINGERPRINT_KEY), made)
 
     @cached_property
-    def _write_budget(self) -> RateBudget:
+    def write_budget(self) -> RateBudget:
         """Shared by every store of the account: the quota counts all writes of a region together."""
         from lifecycle.foundation.rate_budget import RateBudget
 
@@ -95,7 +95,7 @@ class Stores:
         settings = self._around.spec.secret_stores[name].settings
         clients = self._around.administrator_aws if self._administrator else self._around.aws
         return AwsSecretsManagerStore(
-            clients, prefix=settings.prefix, kms_key=settings.kms_key, budget=self._write_budget
+            clients, prefix=settings.prefix, kms_key=settings.kms_key, budget=self.write_budget
         )
 
     def _vault(self, name: str) -> ToolStore:
