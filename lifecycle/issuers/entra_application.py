@@ -10,7 +10,6 @@ throttling limits.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -80,15 +79,3 @@ class EntraApplication:
 def path_of(app_id: str) -> str:
     """Where Graph has an application, by its client id."""
     return f"/applications(appId='{quote(app_id, safe='-')}')"
-
-
-def graph_time(text: object) -> datetime | None:
-    """A time as Graph writes it; None when it is none."""
-    if not isinstance(text, str):
-        return None
-    head, dot, fraction = text.replace("Z", "").partition(".")
-    try:
-        moment = datetime.fromisoformat(f"{head}.{fraction[:6]:0<6}" if dot else head)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -35,7 +35,8 @@ from lifecycle.domain.ports import Clock, SettingIssuer
 from lifecycle.domain.secret import SecretText, SecretValue
 from lifecycle.domain.spec import Duration
 from lifecycle.foundation.signed_jwt import generate_key, load_key
-from lifecycle.issuers.entra_application import EntraApplication, graph_time, path_of
+from lifecycle.issuers.entra_application import EntraApplication, path_of
+from lifecycle.issuers.timestamps import provider_time
 
 _SLOTS = ("1", "2")
 _OURS = "lifecycle-"
@@ -230,9 +231,9 @@ def _shown(entry: Mapping[str, Any]) -> ProviderCredential:
     shown = _thumbprint(base64.b64decode(key)) if isinstance(key, str) and key else f"key {entry.get('keyId')}"
     return ProviderCredential(
         id=CredentialId(shown),
-        created=graph_time(entry.get("startDateTime")),
+        created=provider_time(entry.get("startDateTime")),
         slot=slot if slot in _SLOTS else "",
-        expires=graph_time(entry.get("endDateTime")),
+        expires=provider_time(entry.get("endDateTime")),
     )
 
 

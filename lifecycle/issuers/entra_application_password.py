@@ -28,7 +28,8 @@ from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.ports import Clock, MintingIssuer
 from lifecycle.domain.secret import SecretValue, secret_value
 from lifecycle.domain.spec import Duration
-from lifecycle.issuers.entra_application import LONGEST_NAME, EntraApplication, graph_time, path_of
+from lifecycle.issuers.entra_application import LONGEST_NAME, EntraApplication, path_of
+from lifecycle.issuers.timestamps import provider_time
 
 _PASSWORDS = "passwordCredentials"
 _TRAITS = Traits(
@@ -160,9 +161,9 @@ def traits_of(*, self_admin: bool = False) -> Traits:
 def _credential(entry: Mapping[str, Any]) -> ProviderCredential:
     return ProviderCredential(
         id=CredentialId(str(entry["keyId"])),
-        created=graph_time(entry.get("startDateTime")),
+        created=provider_time(entry.get("startDateTime")),
         marker=str(entry.get("displayName") or ""),
-        expires=graph_time(entry.get("endDateTime")),
+        expires=provider_time(entry.get("endDateTime")),
     )
 
 

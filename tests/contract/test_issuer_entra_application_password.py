@@ -13,7 +13,6 @@ from lifecycle.domain.errors import (
     SlotOccupiedError,
 )
 from lifecycle.domain.verification import Reason
-from lifecycle.issuers.entra_application import graph_time
 from lifecycle.issuers.entra_application_password import EntraApplicationPasswordIssuer
 from tests.contract.entra_bench import EntraBench, entra_bench, now
 from tests.contract.graph_double import TENANT
@@ -179,14 +178,3 @@ class TestOnGraphDouble(IssuerContract):
     def test_ended_secret_is_told_as_expired(self, bench: IssuerBench, entra: EntraBench) -> None:
         minted = _issuer(entra.client(), timedelta(seconds=-1)).mint(bench.principal, MARKER, None)
         assert entra.verify(minted.value).reason is Reason.EXPIRED
-
-
-@pytest.mark.parametrize("text", [None, "", "soon", "2026-13-01T00:00:00Z"])
-def test_what_is_no_time_is_none(text: object) -> None:
-    assert graph_time(text) is None
-
-
-def test_times_have_seven_digits() -> None:
-    moment = graph_time("2026-11-24T10:00:00.1234567Z")
-    assert moment is not None
-    assert moment.microsecond == 123456
