@@ -32,8 +32,11 @@ class Settings(BaseSettings):
         provider_mirror: an unpacked provider mirror; empty = look in the usual places, else download.
         state_dir: where sandboxes, run records and receipts of this user live.
         policy_digest: the pinned policy bundle, where the apply identity can read but not write.
+        spec_digest: the approved spec, on hosts that hold no receipt of its apply; where they can read but not write.
+        rates: calls a second that a provider's quota allows, by its name in `rotate plan`, where ours is a guess.
         vault_token: used by stores whose `auth` is `token`.
         datarobot_api_token: the tool's own DataRobot key, outside a sandbox.
+        okta_api_token: the tool's own API token of the Okta organisation.
         actor: who acts, for the audit log; empty = user@host.
     """
 
@@ -47,10 +50,13 @@ class Settings(BaseSettings):
     provider_mirror: str = ""
     state_dir: Path = Field(default_factory=lambda: _state_home() / "lifecycle")
     policy_digest: str = ""
+    spec_digest: str = ""
+    rates: dict[str, float] = {}
     vault_token: SecretText = SecretText("")
     vault_secret_id: SecretText = SecretText("")
     datarobot_api_token: SecretText = SecretText("")
     oauth_admin_token: SecretText = SecretText("")
+    okta_api_token: SecretText = SecretText("")
     actor: str = ""
     concurrency: int = Field(default=8, ge=1, le=200)
 

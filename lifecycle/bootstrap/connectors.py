@@ -80,6 +80,8 @@ class Verifiers:
                 kind, settings = "datarobot", DataRobotSettings(datarobot=credential.settings.datarobot)
             case "entra_application_certificate" | "entra_application_password":
                 kind, settings = "entra_application", entra_settings(credential)
+            case "databricks_service_principal_secret" | "okta_client_secret":
+                kind, settings = "oauth_token", OAuthTokenSettings(scope=own.scope)
             case "oauth_client_secret" | "oauth_private_key_jwt":
                 kind, settings = "oauth_token", OAuthTokenSettings()
             case "oauth_refresh_token":

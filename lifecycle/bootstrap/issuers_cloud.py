@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lifecycle.bootstrap.issuers import BoundIssuer
 from lifecycle.bootstrap.surroundings import Surroundings, utc_now
 from lifecycle.domain.errors import ConfigurationError
+from lifecycle.domain.secret import SecretText
 from lifecycle.domain.spec import Credential
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ def cloud_builders(around: Surroundings, issuers: Issuers) -> Mapping[str, Calla
     """One builder per kind."""
     clouds = _Clouds(around, issuers)
     return {
+        "databricks_service_principal_secret": clouds.databricks,
         "entra_application_certificate": clouds.entra_certificate,
         "entra_application_password": clouds.entra_password,
+        "okta_client_secret": clouds.okta,
     }
 
 
@@ -56,6 +59,36 @@ class _Clouds:
             self_admin=self._issuers.administers(credential),
         )
         return BoundIssuer(issuer=issuer, principal=own.client_id)
+
+    def okta(self, credential: Credential) -> BoundIssuer:
+        from lifecycle.clients.rest import RestClient
+        from lifecycle.issuers.okta_client_secret import OKTA, OktaClientSecretIssuer
+
+        own, token = credential.settings, self._around.settings.okta_api_token
+        if not token.get_secret_value():
+            raise ConfigurationError(
+                f"credentials.{credential.name}: nothing logs in to Okta", remedy="set LIFECYCLE_OKTA_API_TOKEN"
+            )
+        authorization = SecretText(f"SSWS {token.get_secret_value()}")
+        issuer = OktaClientSecretIssuer(RestClient(own.org, OKTA, lambda: authorization), client_id=own.client_id)
+        return BoundIssuer(issuer=issuer, principal=own.app_id or own.client_id)
+
+    def databricks(self, credential: Credential) -> BoundIssuer:
+        from lifecycle.clients.databricks import DATABRICKS, DatabricksLogin
+        from lifecycle.clients.rest import RestClient
+        from lifecycle.issuers.databricks_service_principal_secret import DatabricksServicePrincipalSecretIssuer
+
+        own = credential.settings
+        read = self._issuers.admin(credential) or self._issuers.current(credential)
+        login = DatabricksLogin(issuer=own.issuer, read=read)
+        issuer = DatabricksServicePrincipalSecretIssuer(
+            RestClient(own.host, DATABRICKS, login.authorization),
+            account_id=own.account_id,
+            client_id=own.client_id,
+            lifetime=outlasting(credential),
+            self_admin=self._issuers.administers(credential),
+        )
+        return BoundIssuer(issuer=issuer, principal=own.service_principal_id)
 
     def _graph(self, credential: Credential) -> RestClient:
         from lifecycle.clients.entra import GRAPH, EntraLogin, EntraPlace, default_scope

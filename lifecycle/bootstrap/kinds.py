@@ -67,12 +67,14 @@ def registry() -> KindRegistry:
 def _issuers() -> tuple[Kind, ...]:
     from lifecycle.issuers import (
         aws_iam_access_key,
+        databricks_service_principal_secret,
         datarobot_api_key,
         entra_application_certificate,
         entra_application_password,
         oauth_client_secret,
         oauth_private_key_jwt,
         oauth_refresh_token,
+        okta_client_secret,
         postgres_role_password,
         snowflake_key_pair,
         vault_approle_secret_id,
@@ -80,12 +82,14 @@ def _issuers() -> tuple[Kind, ...]:
 
     return (
         aws_iam_access_key.KIND,
+        databricks_service_principal_secret.KIND,
         datarobot_api_key.KIND,
         entra_application_certificate.KIND,
         entra_application_password.KIND,
         oauth_client_secret.KIND,
         oauth_private_key_jwt.KIND,
         oauth_refresh_token.KIND,
+        okta_client_secret.KIND,
         postgres_role_password.KIND,
         snowflake_key_pair.KIND,
         vault_approle_secret_id.KIND,

@@ -22,6 +22,7 @@ from lifecycle.settings import Settings
 _PG = {"kind": "postgres_role_password", "host": "db.acme.example"}
 _OAUTH = {"client_id": "ingest", "issuer": "https://login.acme.example"}
 _ENTRA = {"tenant_id": "11111111-2222-3333-4444-555555555555", "client_id": "66666666-2222-3333-4444-555555555555"}
+_DATABRICKS = {"account_id": "a", "service_principal_id": "12345", "client_id": "app"}
 _CREDENTIALS: dict[str, dict[str, Any]] = {
     "access-key": {"kind": "aws_iam_access_key", "user": "ingest"},
     "api-key": {"kind": "datarobot_api_key", "principal": "svc@acme.example"},
@@ -37,6 +38,9 @@ _CREDENTIALS: dict[str, dict[str, Any]] = {
     "sf-user": {"kind": "snowflake_key_pair", "account": "acme-prod", "user": "INGEST", "admin": "sf-admin"},
     "entra-admin": {"kind": "entra_application_certificate", **_ENTRA},
     "entra-app": {"kind": "entra_application_password", "admin": "entra-admin", **_ENTRA},
+    "okta-app": {"kind": "okta_client_secret", "org": "https://acme.okta.com", **_OAUTH},
+    "dbx-admin": {"kind": "databricks_service_principal_secret", **_DATABRICKS},
+    "dbx-user": {"kind": "databricks_service_principal_secret", "admin": "dbx-admin", **_DATABRICKS},
     "own-login": {"kind": "vault_approle_secret_id", "role": "lifecycle", "self_admin": True},
 }
 
@@ -62,7 +66,9 @@ def _around(root: Path, credentials: dict[str, dict[str, Any]]) -> Surroundings:
     folder.mkdir(parents=True)
     (folder / "environment.yaml").write_text(yaml.safe_dump(spec))
     paths = Paths(root=root, env="prod", state_home=root / "state")
-    settings = Settings(root=root, vault_token=SecretText("t"), datarobot_api_token=SecretText("t"))
+    settings = Settings(
+        root=root, vault_token=SecretText("t"), datarobot_api_token=SecretText("t"), okta_api_token=SecretText("t")
+    )
     return Surroundings(settings=settings, paths=paths, step=lambda _n, _t: None, note=lambda _t: None)
 
 
@@ -108,8 +114,10 @@ def test_client_of_a_refresh_token_is_one_that_can_log_in(tmp_path: Path) -> Non
         Issuers(around, _stores(around)).of(around.spec.credentials["refresh"])
 
 
-@pytest.mark.parametrize(("name", "last"), [("entra-admin", True), ("entra-app", False)])
-def test_owner_of_other_applications_comes_last(around: Surroundings, name: str, last: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "last"), [("entra-admin", True), ("entra-app", False), ("dbx-admin", True), ("dbx-user", False)]
+)
+def test_manager_of_other_identities_comes_last(around: Surroundings, name: str, last: bool) -> None:
     bound = Issuers(around, _stores(around)).of(around.spec.credentials[name])
     assert bound.issuer.traits.self_admin is last
 
@@ -120,3 +128,10 @@ def test_value_that_ends_before_it_is_replaced_is_refused(tmp_path: Path, kind: 
     with pytest.raises(ConfigurationError, match="90 days") as caught:
         Issuers(around, _stores(around)).of(around.spec.credentials["short"])
     assert "lifetime" in caught.value.remedy
+
+
+def test_okta_without_an_api_token_says_which_setting(around: Surroundings) -> None:
+    around.settings = around.settings.model_copy(update={"okta_api_token": SecretText("")})
+    with pytest.raises(ConfigurationError) as caught:
+        Issuers(around, _stores(around)).of(around.spec.credentials["okta-app"])
+    assert "LIFECYCLE_OKTA_API_TOKEN" in caught.value.remedy
