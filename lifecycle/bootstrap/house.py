@@ -90,9 +90,10 @@ class House:
     def check(self) -> CheckedSpec:
         """The spec and the rules over it, offline."""
         from lifecycle.bootstrap.gate import gate
+        from lifecycle.bootstrap.policy_files import with_documents
         from lifecycle.operations.check_spec import check_spec
 
-        return check_spec(lambda: self._around.spec, gate(self._around))
+        return check_spec(lambda: self._around.spec, gate(self._around), subject=with_documents(self._around))
 
     def show_spec(self) -> tuple[Any, ...]:
         """Every resolved value with its place."""

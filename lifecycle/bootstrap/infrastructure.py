@@ -13,6 +13,7 @@ from lifecycle import __version__
 from lifecycle.bootstrap.digests import provider_digest
 from lifecycle.bootstrap.gate import pinned_gate
 from lifecycle.bootstrap.live_state import live_versions, made_in_flight, restored_secrets
+from lifecycle.bootstrap.policy_files import policy_documents
 from lifecycle.bootstrap.progress import TerraformProgress
 from lifecycle.bootstrap.surroundings import Surroundings, new_id, utc_now
 from lifecycle.domain.audit import digest_bytes
@@ -220,6 +221,7 @@ class Infrastructure:
             live_versions=live_versions(self._journal(), latest.entries if latest else ()),
             previous_entries=latest.entries if latest else {},
             previous_grants=latest.grants if latest else None,
+            documents=policy_documents(around),
         )
 
     def static_check(self) -> tuple[Finding, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from lifecycle.domain.errors import Place
 from lifecycle.domain.plan import Plan
@@ -50,6 +49,23 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyDocument:
+    """A policy that somebody wrote in its product's own language, e.g. a Vault policy.
+
+    Attributes:
+        name: as its server calls it.
+        text: what is in the file.
+        file: where it is, for places of findings.
+        token: documents with the same one are held together by one token.
+    """
+
+    name: str
+    text: str
+    file: str
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateInput:
     """What is judged. Rules use what they need; a missing part they need makes them fail closed.
 
@@ -58,14 +74,14 @@ class GateInput:
         plan: the decoded plan, or None for a spec-only check.
         live_versions: per credential name, how many live versions the journal and store know (for removal rules).
         previous_entries: entries of the last applied spec, `section.name` -> kind, for removal rules.
-        documents: further subjects by kind (`iam`, `vault_acl`, `metadata`, `agent_config`).
+        documents: further subjects by kind; `vault_acl` are Vault policies.
     """
 
     spec: Spec
     plan: Plan | None = None
     live_versions: Mapping[str, int] = field(default_factory=dict)
     previous_entries: Mapping[str, str] = field(default_factory=dict)
-    documents: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    documents: Mapping[str, tuple[PolicyDocument, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

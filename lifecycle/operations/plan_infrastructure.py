@@ -22,7 +22,7 @@ from lifecycle.domain.infrastructure_ports import (
     WriteRoot,
 )
 from lifecycle.domain.plan import Manifest, Plan
-from lifecycle.domain.policy import Finding, GateInput, GateVerdict
+from lifecycle.domain.policy import Finding, GateInput, GateVerdict, PolicyDocument
 from lifecycle.domain.ports import Clock, PolicyEngine, TerraformRunner
 from lifecycle.domain.review import Review, ReviewedPlan, changes_digest, describe, review_target
 from lifecycle.domain.spec import Spec
@@ -55,6 +55,7 @@ class PlanContext:
         live_versions: per credential, how many live values journal and store know.
         previous_entries: entries of the last applied spec.
         previous_grants: what the last applied spec allowed; None when there was none.
+        documents: policies in the language of their product, judged with the spec.
     """
 
     spec: Spec
@@ -73,11 +74,16 @@ class PlanContext:
     live_versions: Mapping[str, int] = field(default_factory=dict)
     previous_entries: Mapping[str, str] = field(default_factory=dict)
     previous_grants: tuple[str, ...] | None = None
+    documents: Mapping[str, tuple[PolicyDocument, ...]] = field(default_factory=dict)
 
     def gate_input(self, plan: Plan | None) -> GateInput:
         """What the gate judges."""
         return GateInput(
-            spec=self.spec, plan=plan, live_versions=self.live_versions, previous_entries=self.previous_entries
+            spec=self.spec,
+            plan=plan,
+            live_versions=self.live_versions,
+            previous_entries=self.previous_entries,
+            documents=self.documents,
         )
 
 

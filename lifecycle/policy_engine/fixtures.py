@@ -11,6 +11,7 @@ cases hold (so that they still do next year). Each record of the other files cha
       drift: [...]
       live_versions: {name: 2}
       previous_entries: {credentials.name: kind}
+      documents: {vault_acl: [{name: ..., file: ..., text: ...}]}
 
 `policies/attacks` holds records of the same form: changes that must be refused, by the named rule.
 """
@@ -27,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.plan import Action, Plan, ResourceChange
-from lifecycle.domain.policy import GateInput
+from lifecycle.domain.policy import GateInput, PolicyDocument
 from lifecycle.domain.ports import PolicyEngine
 from lifecycle.domain.spec import SECTIONS, Spec
 from lifecycle.policy_engine.yaml_file import read_yaml, validated
@@ -50,6 +51,7 @@ class Case(BaseModel):
     drift: tuple[Mapping[str, Any], ...] = ()
     live_versions: Mapping[str, int] = {}
     previous_entries: Mapping[str, str] = {}
+    documents: Mapping[str, tuple[PolicyDocument, ...]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,7 @@ def gate_input(case: Case, base: Mapping[str, Any]) -> GateInput:
         plan=plan,
         live_versions=case.live_versions,
         previous_entries=case.previous_entries,
+        documents=case.documents,
     )
 
 

@@ -9,8 +9,9 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
+from lifecycle.domain.errors import Place
 from lifecycle.domain.plan import Action, Plan, ResourceChange
-from lifecycle.domain.policy import GateInput
+from lifecycle.domain.policy import GateInput, Severity
 from lifecycle.domain.spec import Spec
 
 WRITING = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE})
@@ -36,6 +37,8 @@ class Observation:
         change: the plan change it is about.
         evidence: the value that made it fire; never a secret.
         remedy: what to do, where it names this object; empty = the rule's own.
+        place: where exactly, when it is not a line of the spec; None = the place of `key_path`, else of the entry.
+        severity: how bad this one is, where the rule tells grades apart; None = the rule's own.
     """
 
     message: str
@@ -43,6 +46,8 @@ class Observation:
     change: ResourceChange | None = None
     evidence: str = ""
     remedy: str = ""
+    place: Place | None = None
+    severity: Severity | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

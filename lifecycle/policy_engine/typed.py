@@ -16,7 +16,9 @@ from lifecycle.policy_engine import (
     iam_rules,
     plan_rules,
     spec_rules,
+    trust_rules,
     value_rules,
+    vault_documents,
 )
 from lifecycle.policy_engine.bundle import Bundle, bundle_digest, load_bundle
 from lifecycle.policy_engine.catalogue import CatalogueEntry, mismatches
@@ -31,6 +33,8 @@ RULES: tuple[Rule, ...] = (
     *allowlist_rules.RULES,
     *credential_rules.RULES,
     *agent_rules.RULES,
+    *trust_rules.RULES,
+    *vault_documents.RULES,
 )
 
 # These two say that the gate itself is being got round; nobody may waive them.
@@ -132,10 +136,10 @@ class _Evaluation:
         name = owner or (seen.change.entry if seen.change else "")
         found = Finding(
             rule=entry.id,
-            severity=entry.severity,
+            severity=seen.severity or entry.severity,
             message=seen.message,
             remedy=seen.remedy or entry.remedy,
-            place=self._place(seen.key_path or name),
+            place=seen.place or self._place(seen.key_path or name),
             entry=name,
             address=seen.change.address if seen.change else "",
             evidence=seen.evidence,
