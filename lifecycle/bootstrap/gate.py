@@ -9,6 +9,7 @@ from lifecycle.bootstrap.surroundings import Surroundings, utc_now
 from lifecycle.domain.errors import ConfigurationError, PolicyError
 
 if TYPE_CHECKING:
+    from lifecycle.domain.policy import RuleCard
     from lifecycle.domain.ports import PolicyEngine
 
 
@@ -62,3 +63,14 @@ def explain_rules(around: Surroundings, rule: str) -> list[Mapping[str, Any]]:
     lines = [f"{item.id}  {item.severity}: {item.title}", f"why      {item.why}", f"remedy   {item.remedy}"]
     lines += [f"answers  {', '.join(item.controls)}"] if item.controls else []
     return [{**item.model_dump(mode="json"), "lines": lines}]
+
+
+def rule_cards(around: Surroundings) -> tuple[RuleCard, ...]:
+    """Every rule as reports show it; none when the bundle cannot be read (the verdict says so)."""
+    from lifecycle.policy_engine.bundle import load_bundle
+
+    try:
+        catalogue = load_bundle(around.paths.policies).catalogue
+    except ConfigurationError:
+        return ()
+    return tuple(item.card() for _, item in sorted(catalogue.items()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from lifecycle.bootstrap.surroundings import Surroundings, utc_now
 from lifecycle.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from lifecycle.bootstrap.audit_desk import AuditDesk
     from lifecycle.bootstrap.policy_desk import PolicyDesk
     from lifecycle.bootstrap.rotation import Rotation
     from lifecycle.bootstrap.runs import Confirm, Runs
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from lifecycle.bootstrap.whose import Owner
     from lifecycle.domain.allowlist import RenderedAllowlist
     from lifecycle.domain.approval import Approval
-    from lifecycle.domain.audit import AuditEvent
     from lifecycle.domain.drift import Drift
     from lifecycle.domain.review import ReviewedPlan
     from lifecycle.domain.rotation import State
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lifecycle.operations.rotation_status import RotationStatus
     from lifecycle.operations.select_connectors import Selection
 
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 Live = Callable[[str], AbstractContextManager[Callable[[str], None]]]
 
 
@@ -297,23 +298,19 @@ class House:
 
     # -- evidence -----------------------------------------------------------------------------------------------------
 
-    def audit_events(self) -> tuple[AuditEvent, ...]:
-        """Every event, oldest first, the chain checked."""
-        return self.rotation.audit.read()
+    @cached_property
+    def audit(self) -> AuditDesk:
+        """The audit log: show, sign, verify, export."""
+        from lifecycle.bootstrap.audit_desk import AuditDesk
 
-    def verify_audit(self, expect_head: str) -> tuple[str, int]:
-        """The head of the trail and its length; raises when it was altered."""
-        from lifecycle.journals.audit_file import verify_audit
+        return AuditDesk(self._around)
 
-        head = verify_audit(self._around.paths.audit, expect_head=expect_head)
-        return head.digest, head.sequence
-
-    def evidence(self, folder: Path, since: datetime, until: datetime | None) -> list[str]:
+    def evidence(self, folder: Path, since: datetime | None, until: datetime | None) -> list[str]:
         """Write the evidence pack of a period, up to now when it has no end; returns the relative paths."""
         from lifecycle.bootstrap.evidence_desk import write_evidence
 
         return write_evidence(
-            self._around, self.policy, lambda: self.rotation.journal, folder, (since, until or utc_now())
+            self._around, self.policy, lambda: self.rotation.journal, folder, (since or BEGINNING, until or utc_now())
         )
 
     @cached_property

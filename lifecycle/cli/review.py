@@ -9,8 +9,6 @@ from lifecycle.domain.exit_codes import ExitCode
 
 TYPE_CHECKING = False  # importing `typing` for it would slow `--help` down
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from lifecycle.bootstrap import House
     from lifecycle.cli.commands import Commands
     from lifecycle.cli.output import Output
@@ -24,7 +22,7 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
     approve.set_defaults(run=_approve)
     report = commands.add_parser("report", parents=[shared])
     report.add_argument("--out", type=folder, metavar="DIR", help="write the evidence pack there instead")
-    report.add_argument("--from", dest="since", metavar="DATE", default="1970-01-01", help="first day (default: all)")
+    report.add_argument("--from", dest="since", metavar="DATE", default="", help="first day (default: all)")
     report.add_argument("--to", dest="until", metavar="DATE", default="", help="last day, UTC (default: up to now)")
     report.set_defaults(run=_report)
     status = commands.add_parser("status", parents=[shared])
@@ -49,28 +47,15 @@ def _approve(args: argparse.Namespace, house: House, out: Output) -> int:
 
 def _report(args: argparse.Namespace, house: House, out: Output) -> int:
     if args.out is not None:
-        since, until = _period(args.since, args.until)
+        from lifecycle.cli.period import period
+
+        since, until = period(args.since, args.until)
         files = house.evidence(args.out, since, until)
         out.result({"files": files}, [f"{len(files)} files; open {args.out / 'report.html'}"])
         return ExitCode.DONE
     report = house.last_report()
     out.result(report.document(), [*report.lines(), f"receipt      {report.path}"])
     return ExitCode.DONE
-
-
-def _period(first: str, last: str) -> tuple[datetime, datetime | None]:
-    from datetime import UTC, date, datetime, time
-
-    from lifecycle.domain.errors import ConfigurationError
-
-    try:
-        since, until = date.fromisoformat(first), date.fromisoformat(last) if last else None
-    except ValueError:
-        raise ConfigurationError("--from or --to is no date", remedy="write it as 2026-11-24") from None
-    if until is not None and since > until:
-        raise ConfigurationError("--from is later than --to", remedy="exchange them")
-    end = datetime.combine(until, time.max, tzinfo=UTC) if until is not None else None
-    return datetime.combine(since, time.min, tzinfo=UTC), end
 
 
 def _status(_args: argparse.Namespace, house: House, out: Output) -> int:

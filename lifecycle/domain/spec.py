@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, WithJsonSchema, model_validator
 
+from lifecycle.domain.audit_head import AuditSettings
 from lifecycle.domain.errors import Place
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -307,6 +308,7 @@ class Spec(SpecModel):
     journal: Chosen | None = None
     policy_bundle: PolicyBundleRef = PolicyBundleRef()
     approvals: ApprovalPolicy = ApprovalPolicy()
+    audit: AuditSettings = AuditSettings()
     destroy_guard: DestroyGuard = DestroyGuard()
     sandbox: SandboxSettings | None = None
     terraform: TerraformSettings = TerraformSettings()

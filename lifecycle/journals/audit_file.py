@@ -24,19 +24,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from lifecycle.domain.audit import GENESIS, AuditEvent, Digest, canonical, digest_bytes
+from lifecycle.domain.audit_head import AuditHead
 from lifecycle.domain.errors import ConfigurationError, IntegrityError
 from lifecycle.domain.ports import AuditLog
 from lifecycle.foundation.atomic_file import private_folder, replace_file, sync_folder
 
 _REMEDY = "keep the file as it is, restore the log from a backup beside it, and find out who could write to it"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditHead:
-    """The newest line: how many there are, and its digest."""
-
-    sequence: int
-    digest: Digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +123,15 @@ def verify_audit(path: Path, *, expect_head: str = "") -> AuditHead:
             remedy=_REMEDY,
         )
     return lines[-1].head if lines else AuditHead(sequence=0, digest=GENESIS)
+
+
+def audit_lines(path: Path) -> tuple[tuple[AuditEvent, AuditHead], ...]:
+    """Every event with the number and digest of its line, oldest first; takes no lock, so copies can be read too.
+
+    Raises:
+        IntegrityError: the chain does not verify.
+    """
+    return tuple((line.event, line.head) for line in _checked(path))
 
 
 def _checked(path: Path) -> tuple[_Line, ...]:

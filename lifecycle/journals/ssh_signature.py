@@ -31,10 +31,12 @@ class SshSigner:
     Attributes:
         key: the private key, or a public key whose private half an agent holds.
         environment: what ssh-keygen may see (SSH_AUTH_SOCK for an agent).
+        namespace: what the signature is for; one for another purpose does not verify.
     """
 
     key: Path
     environment: Mapping[str, str]
+    namespace: str = NAMESPACE
 
     def sign(self, data: bytes) -> str:
         """The armoured signature.
@@ -42,7 +44,7 @@ class SshSigner:
         Raises:
             ConfigurationError: the key cannot be used.
         """
-        argv = ["ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-f", str(self.key)]
+        argv = ["ssh-keygen", "-Y", "sign", "-n", self.namespace, "-f", str(self.key)]
         done = _run(argv, data, self.environment, _SIGN_SECONDS)
         if done.returncode != 0 or b"BEGIN SSH SIGNATURE" not in done.stdout:
             text = _last_line(done.stderr)
@@ -59,11 +61,13 @@ class SshVerifier:
         allowed_signers: one line per person: principal, validity, key.
         revoked: keys that no longer count (a key revocation list or public keys); None when there is no such file.
         environment: what ssh-keygen may see.
+        namespace: what the signature must be for.
     """
 
     allowed_signers: Path
     environment: Mapping[str, str]
     revoked: Path | None = None
+    namespace: str = NAMESPACE
 
     def principal(self, data: bytes, signature: str, at: datetime) -> str:
         """Who signed, by the allowed-signers file, at the given time.
@@ -86,7 +90,7 @@ class SshVerifier:
             if any(mark in names[0] for mark in "*?!"):
                 raise _refused(f"the allowed signers have the pattern {names[0]} in place of a name")
             revoked = ["-r", str(self.revoked)] if self.revoked else []
-            argv = ["ssh-keygen", "-Y", "verify", *options, "-I", names[0], "-n", NAMESPACE, when, *revoked]
+            argv = ["ssh-keygen", "-Y", "verify", *options, "-I", names[0], "-n", self.namespace, when, *revoked]
             if _run(argv, data, self.environment, _VERIFY_SECONDS).returncode != 0:
                 raise _refused(f"the signature of {names[0]} does not verify: data, namespace, or a revoked key")
             return names[0]
