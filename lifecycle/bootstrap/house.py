@@ -208,9 +208,11 @@ class House:
 
     def plan_rotations(self, *, names: tuple[str, ...] = (), everything: bool = False) -> RotationPlan:
         """Which credentials are due, in which order."""
-        from lifecycle.operations.plan_rotations import plan_rotations
+        from lifecycle.operations.plan_rotations import Basis, plan_rotations
 
-        return plan_rotations(self.rotation.contexts(names), force=everything or bool(names))
+        rules = self.rotation.rules
+        basis = Basis(spec_digest=rules.spec_digest, verdict=rules.verdict, workers=self._around.settings.concurrency)
+        return plan_rotations(self.rotation.contexts(names), force=everything or bool(names), basis=basis)
 
     def rotate(self, *, names: tuple[str, ...], everything: bool, wait: bool) -> RotationRun:
         """Rotate the named credentials, all, or those that are due."""

@@ -6,17 +6,19 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from lifecycle.bootstrap.destinations import Destinations
 from lifecycle.bootstrap.issuers import Issuers
+from lifecycle.bootstrap.quotas import Quotas
+from lifecycle.bootstrap.rotation_rules import RotationRules
 from lifecycle.bootstrap.stores import Stores
 from lifecycle.bootstrap.surroundings import Surroundings, new_id, utc_now
 from lifecycle.bootstrap.verification import Verification
 from lifecycle.domain.audit import AuditEvent
 from lifecycle.domain.errors import ConfigurationError, InterruptedRunError
-from lifecycle.domain.rotation_policy import Limits, RotationPolicy
+from lifecycle.domain.rotation_policy import Limits
 from lifecycle.domain.secret import SecretRef
 from lifecycle.domain.spec import Credential, Manage
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from lifecycle.foundation.known_secrets import KnownSecrets
     from lifecycle.operations.rotation_context import Observer, RotationContext
 
+_CHANGES = ("mint", "set", "set_enabled", "revoke")  # of an issuer: what counts against its quota
 _SANDBOX_LIMITS = Limits(
     poll=timedelta(milliseconds=200), patience=timedelta(seconds=20), first_delay=timedelta(seconds=2)
 )
@@ -69,6 +72,8 @@ class Rotation:
         self._stopping = threading.Event()
         self.issuers = Issuers(around, stores)
         self._destinations = Destinations(around, stores)
+        self.rules = RotationRules(around, stores)
+        self._quotas = Quotas(around)
 
     @cached_property
     def journal(self) -> Journal:
@@ -112,18 +117,20 @@ class Rotation:
     def context(self, credential: Credential) -> RotationContext:
         """What rotating this credential works with; every adapter is wrapped in the error sanitiser."""
         from lifecycle.foundation.error_sanitiser import sanitised
+        from lifecycle.foundation.paced import paced
         from lifecycle.operations.rotation_context import RotationContext
 
-        around, name = self._around, credential.name
+        around, rules, name = self._around, self.rules, credential.name
         bound = self.issuers.of(credential)
         store = self.stores.named(credential.store)
-        grace = credential.grace
+        clean = sanitised(bound.issuer, what=f"issuer {credential.kind}", known=self._known)
+        budget, breaker = self._quotas.budget(credential), self._quotas.breaker(credential)
         return RotationContext(
             credential=name,
             scope=around.sandbox.instance_id if around.sandbox else around.spec.environment,
             owner=around.owner,
             actor=around.actor,
-            issuer=sanitised(bound.issuer, what=f"issuer {credential.kind}", known=self._known),
+            issuer=paced(clean, what=f"the issuer of {name}", budget=budget, breaker=breaker, changes=_CHANGES),
             principal=bound.principal,
             store=sanitised(store, what=f"secret store {credential.store}", known=self._known),
             ref=SecretRef(store=credential.store, path=name),
@@ -138,10 +145,16 @@ class Rotation:
             new_id=new_id,
             fingerprint=self.stores.fingerprinter,
             consumers=self._destinations.of(credential),
-            policy=RotationPolicy(period=credential.rotation_period, minimum=grace.minimum, ceiling=grace.ceiling),
+            policy=rules.policy(credential),
             limits=_SANDBOX_LIMITS if around.sandbox else Limits(),
             admin=bound.admin,
             observe=self._observe,
+            uses=rules.uses(credential),
+            users=rules.users(credential),
+            quotas=self._quotas.uses(credential),
+            server_clock=rules.server_clock,
+            unapproved=rules.unapproved(credential),
+            objections=partial(rules.objections, credential),
         )
 
     def stop(self) -> None:

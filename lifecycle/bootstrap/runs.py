@@ -156,9 +156,14 @@ class Runs:
         if not names:
             return RotationRun(outcomes=())
         self._around.step("resume", f"unfinished: {', '.join(names)}")
+        contexts = self._rotation.contexts(names)
+        for context in contexts:
+            if context.unapproved is not None:  # this apply is what approves it; `_rotate` goes on with it then
+                self._around.note(f"left until this spec is approved: {context.unapproved.message}")
         with self._live("resume") as update:
             self._shown.update = update
-            return resume_all(self._rotation.contexts(names), wait=True, stop=self._rotation.stop)
+            settled = tuple(context for context in contexts if context.unapproved is None)
+            return resume_all(settled, wait=True, stop=self._rotation.stop)
 
     def _apply(self, folder: Path | None, reviewed: ReviewedPlan | None, confirm: Confirm) -> ApplyOutcome:
         from lifecycle.operations.apply_plan import apply_plan
@@ -228,12 +233,14 @@ class Runs:
         """First issuance of what is new or declared again; in a sandbox also what is due."""
         from lifecycle.operations.resume_rotations import RotationRun, rotate_all
 
+        self._rotation.rules.forget_approved()
         contexts = self._rotation.contexts()
         again = tuple(item for item in contexts if self._came_back(item.credential))
         others = tuple(item for item in contexts if item not in again)
         if self._around.sandbox is None:
             journal = self._rotation.journal
-            others = tuple(item for item in others if journal.head(item.credential).record is None)
+            records = {item.credential: journal.head(item.credential).record for item in others}
+            others = tuple(item for item in others if (r := records[item.credential]) is None or r.open)
         with self._live("rotate") as update:
             self._shown.update = update
             wait, stop = self._around.sandbox is not None, self._rotation.stop

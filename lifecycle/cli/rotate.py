@@ -57,7 +57,7 @@ def _plan(_args: argparse.Namespace, house: House, out: Output) -> int:
     house.start()
     plan = house.plan_rotations()
     out.result(plan.document(), plan.lines())
-    return ExitCode.DONE
+    return plan.exit_code()
 
 
 def _apply(args: argparse.Namespace, house: House, out: Output) -> int:
@@ -74,7 +74,7 @@ def _apply(args: argparse.Namespace, house: House, out: Output) -> int:
                 _must_be(plan, args.plan)
             if args.dry_run:
                 out.result(plan.document(), plan.lines())
-                return ExitCode.DONE
+                return plan.exit_code()
         outcome = house.rotate(names=tuple(args.names), everything=args.all, wait=args.wait)
     out.result(outcome.document(), outcome.lines())
     return outcome.exit_code(detailed=args.detailed_exitcode)

@@ -6,13 +6,15 @@ the spec, so the same spec always says the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel
 
 from lifecycle.domain.spec import Allowlist, HostMatch, ServiceAccount, Spec
 
+_CREDENTIAL = re.compile(r"\bcredentials\.([a-z0-9-]+) ")
 _MATCH = {
     HostMatch.EXACT: "",
     HostMatch.SUBDOMAINS: "every subdomain of ",
@@ -30,34 +32,53 @@ class GrantChange:
 
 def grants(spec: Spec) -> tuple[str, ...]:
     """Everything the spec allows, sorted."""
-    values = (sentence for name in spec.credentials for sentence in credential_grants(spec, name))
-    return tuple(sorted({*_reach(spec), *_rights(spec), *_trust(spec), *_receivers(spec), *_probes(spec), *values}))
+    return tuple(sorted({*_reach(spec), *_rights(spec), *_trust(spec), *_values(spec)}))
 
 
-def credential_grants(spec: Spec, name: str) -> tuple[str, ...]:
-    """Everything that decides who makes the values of one credential, where they go and what is done with them."""
-    credential = spec.credentials[name]
-    subject = f"credentials.{name} "
-    sentences = {sentence for sentence in (*_receivers(spec), *_probes(spec)) if subject in f"{sentence} "}
-    store = spec.secret_stores.get(credential.store)
-    kept = f": {store.kind} {_named(store.settings)}".rstrip() if store else ""
-    sentences.add(f"{subject}is kept in secret_stores.{credential.store}{kept}")
-    sentences.add(f"{subject}is made by {credential.kind} {_named(credential.settings)}".rstrip())
-    sentences |= {f"datarobot.{key} is at {target.endpoint}" for key, target in spec.datarobot.items()}
-    return tuple(sorted(sentences))
+def by_credential(sentences: Iterable[str]) -> Mapping[str, frozenset[str]]:
+    """Which of these decide who makes the values of a credential, where they go and what is done with them.
+
+    Those about a DataRobot installation stand under the empty name: they concern every credential.
+    """
+    found: dict[str, set[str]] = {}
+    for sentence in sentences:
+        for name in _CREDENTIAL.findall(f"{sentence} "):
+            found.setdefault(name, set()).add(sentence)
+        if sentence.startswith("datarobot."):
+            found.setdefault("", set()).add(sentence)
+    return {name: frozenset(told) for name, told in found.items()}
 
 
-def credential_change(spec: Spec, name: str, approved: tuple[str, ...]) -> GrantChange:
-    """How the grants of one credential differ from approved ones.
+def credential_changes(spec: Spec, approved: Iterable[str]) -> Mapping[str, GrantChange]:
+    """How the grants of credentials differ from approved ones; who is not named, does not differ.
 
     Args:
         spec: as it is now.
-        name: of the credential.
         approved: what the last approved spec allows, all of it.
     """
-    subject = f"credentials.{name} "
-    before = tuple(s for s in approved if subject in f"{s} " or s.startswith("datarobot."))
-    return compare(before, credential_grants(spec, name))
+    now, before = by_credential(_values(spec)), by_credential(approved)
+    none: frozenset[str] = frozenset()
+    common = before.get("", none), now.get("", none)
+    changes = {}
+    for name in spec.credentials:
+        old = before.get(name, none) | common[0]
+        new = now.get(name, none) | common[1]
+        if old != new:
+            changes[name] = compare(tuple(old), tuple(new))
+    return changes
+
+
+def _values(spec: Spec) -> Iterator[str]:
+    """Who makes, keeps, receives and tries values."""
+    yield from _receivers(spec)
+    yield from _probes(spec)
+    for name, credential in spec.credentials.items():
+        store = spec.secret_stores.get(credential.store)
+        kept = f": {store.kind} {_named(store.settings)}".rstrip() if store else ""
+        yield f"credentials.{name} is kept in secret_stores.{credential.store}{kept}"
+        yield f"credentials.{name} is made by {credential.kind} {_named(credential.settings)}".rstrip()
+    for name, target in spec.datarobot.items():
+        yield f"datarobot.{name} is at {target.endpoint}"
 
 
 def compare(before: tuple[str, ...], after: tuple[str, ...]) -> GrantChange:

@@ -30,6 +30,7 @@ def parse_duration(text: object) -> object:
 
 _DURATION_SCHEMA = {"type": "string", "pattern": r"^(\d+[smhdw])+$", "description": "30s, 15m, 12h, 30d, 2w or a sum"}
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
+ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 Arn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(\d{12})?:.+$")]
 
@@ -181,6 +182,14 @@ class Grace(SpecModel):
         return self
 
 
+class ChangeHours(SpecModel):
+    """Weekly hours, in UTC, in which a credential may be replaced. An end at or before the start is the next day's."""
+
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(min_length=1)
+    start: ClockTime
+    end: ClockTime
+
+
 class Unobservable(SpecModel):
     """A consumer that cannot acknowledge: needs an owner, a reason and an expiry."""
 
@@ -212,6 +221,7 @@ class Credential(Entry):
     rotation_period: Duration = timedelta(days=90)
     max_age: Duration | None = None
     grace: Grace = Grace()
+    change_window: ChangeHours | None = None
     reason: str = Field(min_length=1)
     kms_key: str | None = None
     consumers: tuple[Consumer, ...] = ()

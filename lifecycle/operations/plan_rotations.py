@@ -1,5 +1,7 @@
-"""Which credentials are due, in which order, how long that takes and what speaks against it, with a digest of exactly
-that. Reads spec and journal; asks no provider, locks nothing."""
+"""What is due, in which order, how long it takes, what speaks against it; with a digest of exactly that.
+
+Reads spec and journal; asks no provider, locks nothing.
+"""
 
 from __future__ import annotations
 

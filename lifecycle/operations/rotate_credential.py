@@ -94,9 +94,7 @@ def run(context: RotationContext, start: Start, *, wait: bool, by_hand: bool = F
             if isinstance(early, RotationOutcome):
                 return early
             return _to_the_end(session, wait=wait)
-    except BusyError as error:
-        return outcome_of(context, None, standing=Standing.BUSY, error=error)
-    except (FenceError, LostRaceError) as error:
+    except (BusyError, FenceError, LostRaceError) as error:
         return outcome_of(context, None, standing=Standing.BUSY, error=error)
     except IntegrityError as error:
         return outcome_of(context, None, standing=Standing.REFUSED, error=error)

@@ -80,7 +80,7 @@ class RotationContext:
         quotas: what one rotation takes from which quota.
         server_clock: the time by a server's own clock.
         unapproved: why nothing may be handed out under this spec; None = it was approved.
-        objections: what the policy gate says against rotating it.
+        objections: asks the policy gate what it says against rotating it.
         emergency: two people have signed for it: change windows and policy findings hold nothing up.
     """
 
@@ -113,7 +113,7 @@ class RotationContext:
     quotas: tuple[QuotaUse, ...] = ()
     server_clock: ServerClock = _nobody_asked
     unapproved: LifecycleError | None = None
-    objections: tuple[LifecycleError, ...] = ()
+    objections: Callable[[], tuple[LifecycleError, ...]] = tuple
     emergency: bool = False
 
     @property

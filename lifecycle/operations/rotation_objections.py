@@ -48,7 +48,7 @@ def _objections(context: RotationContext, record: RotationRecord | None) -> Iter
     if record is not None and record.live is not None:
         yield from windowless(context)
     if not context.emergency:
-        yield from context.objections
+        yield from context.objections()
 
 
 def windowless(context: RotationContext) -> Iterator[LifecycleError]:
