@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lifecycle.bootstrap.issuers import Issuers
 from lifecycle.bootstrap.stores import KeptValue, Stores
-from lifecycle.bootstrap.surroundings import Surroundings
+from lifecycle.bootstrap.surroundings import Surroundings, utc_now
 from lifecycle.domain.errors import ConfigurationError, NotFoundError
 from lifecycle.domain.kinds import Kind
 from lifecycle.domain.naming import secret_name
-from lifecycle.domain.secret import SecretRef, SecretValue, VersionStage
+from lifecycle.domain.secret import SecretRef, SecretText, SecretValue, VersionStage
 from lifecycle.domain.spec import Credential
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ Builder = Callable[[Credential, Any], "CopyTarget"]
 
 def place_kinds() -> tuple[Kind, ...]:
     """Their kinds: one line each."""
-    from lifecycle.destinations import datarobot_credential, secrets_manager_copy
+    from lifecycle.destinations import command, datarobot_credential, secrets_manager_copy, webhook
 
-    return (datarobot_credential.KIND, secrets_manager_copy.KIND)
+    return (command.KIND, datarobot_credential.KIND, secrets_manager_copy.KIND, webhook.KIND)
 
 
 class Places:
@@ -40,8 +41,10 @@ class Places:
         self._around = around
         self._stores = stores
         self._builders: Mapping[str, Builder] = {
+            "command": self._command,
             "datarobot_credential": self._datarobot_credential,
             "secrets_manager_copy": self._secrets_manager,
+            "webhook": self._webhook,
         }
 
     @property
@@ -54,6 +57,43 @@ class Places:
         from lifecycle.destinations.noted_copy import NotedCopy
 
         return NotedCopy(self._builders[kind](credential, settings), self._kept(credential, f"delivery-{consumer}"))
+
+    def _command(self, _credential: Credential, settings: Any) -> CopyTarget:
+        from lifecycle.destinations.command import CommandTarget
+
+        return CommandTarget(
+            settings.command,
+            settings.withdraw,
+            check=settings.check,
+            environment=settings.environment,
+            on_descriptor=settings.value_on == "descriptor",
+            timeout=settings.timeout,
+        )
+
+    def _webhook(self, credential: Credential, settings: Any) -> CopyTarget:
+        from lifecycle.clients.web import WebClient
+        from lifecycle.destinations.webhook import WebhookTarget
+
+        store, ref = self._stores.named(credential.store), SecretRef(store=credential.store, path=credential.name)
+
+        def version() -> str:
+            current = store.describe(ref).current
+            return current.version if current else ""
+
+        return WebhookTarget(
+            settings.url,
+            credential=credential.name,
+            key=lambda: self._signing_key(credential),
+            version=version,
+            clock=utc_now,
+            web=WebClient(timeout=settings.timeout, ca_file=settings.ca_file),
+        )
+
+    def _signing_key(self, credential: Credential) -> SecretText:
+        """Made at first use; the receiver reads it where it lies."""
+        ref = SecretRef(store=credential.store, path=f"{credential.name}-webhook-key")
+        fresh = {"key": SecretText(secrets.token_hex(32))}
+        return self._stores.named(credential.store).keep_once(ref, fresh)["key"]
 
     def _datarobot_credential(self, credential: Credential, settings: Any) -> CopyTarget:
         from lifecycle.destinations.datarobot_credential import DataRobotCredential

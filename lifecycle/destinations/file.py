@@ -13,7 +13,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -30,8 +29,7 @@ from lifecycle.domain.ports import CredentialDestination
 from lifecycle.domain.secret import Fingerprint, Fingerprinter, OperationId, SecretValue, canonical_json, secret_value
 from lifecycle.domain.spec import Duration
 from lifecycle.foundation.atomic_file import Owner, private_folder, replace_file, sync_folder
-
-_BASE_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+from lifecycle.foundation.bounded_command import run_bounded
 
 
 class FileSettings(KindSettings):
@@ -198,25 +196,11 @@ class FileDestination:
     def _run_reload(self, consumer: str) -> None:
         if self._reload is None or not self._reload.command:
             return
-        command = list(self._reload.command)
-        try:
-            done = subprocess.run(  # noqa: S603 - a declared, approved command, given as a list
-                command,
-                check=False,
-                env={**_BASE_ENVIRONMENT, **self._reload.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=self._reload.timeout.total_seconds(),
-            )
-            outcome = f"ended with {done.returncode}" if done.returncode else ""
-        except subprocess.TimeoutExpired:
-            outcome = f"was killed after {self._reload.timeout}"
-        except OSError as error:
-            outcome = f"could not be started ({error.strerror})"
-        if outcome:
+        reload = self._reload
+        ended = run_bounded(reload.command, environment=reload.environment, timeout=reload.timeout)
+        if ended.trouble:
             raise RemoteServiceError(
-                f"the reload command of {consumer} ({command[0]}) {outcome}",
+                f"the reload command of {consumer} ({reload.command[0]}) {ended.trouble}",
                 remedy="run it by hand and look at its output; the file itself is in place",
                 retryable=True,
             )
