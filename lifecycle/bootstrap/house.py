@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lifecycle.bootstrap.policy_desk import PolicyDesk
     from lifecycle.bootstrap.rotation import Rotation
     from lifecycle.bootstrap.runs import Confirm, Runs
-    from lifecycle.bootstrap.verification import Checks
+    from lifecycle.bootstrap.verification import Checks, Watch
     from lifecycle.bootstrap.whose import Owner
     from lifecycle.domain.allowlist import RenderedAllowlist
     from lifecycle.domain.approval import Approval
@@ -283,10 +283,9 @@ class House:
 
         return owners(self._around, self.rotation, leaked)
 
-    def verify(self, selection: Selection) -> Checks:
-        """Check the connectors of a selection."""
-        with self._live("verify") as update:
-            return self.rotation.verification.check(selection, update)
+    def verify(self, selection: Selection, watch: Watch) -> Checks:
+        """Check the connectors of a selection while somebody looks on."""
+        return self.rotation.verification.check(selection, watch)
 
     @contextmanager
     def _showing(self, name: str) -> Iterator[None]:

@@ -68,6 +68,11 @@ class Paths:
         return self.state / "verifications.jsonl"
 
     @property
+    def attempts(self) -> Path:
+        """What was refused when, so that checks lock no account."""
+        return self.state / "verification-attempts.json"
+
+    @property
     def audit(self) -> Path:
         """The audit log."""
         return self.state / "audit.jsonl"

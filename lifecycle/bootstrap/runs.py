@@ -261,12 +261,15 @@ class Runs:
         return self._infrastructure.receipts.left_out_since(f"credentials.{name}", record.at)
 
     def _verify(self) -> Verified:
+        from lifecycle.bootstrap.verification import Line
         from lifecycle.operations.apply_environment import Verified
         from lifecycle.operations.select_connectors import Selection
 
         with self._live("verify") as update:
-            checks = self._rotation.verification.check(Selection(), update)
+            checks = self._rotation.verification.check(Selection(), Line(update))
         self._around.step("verify", checks.summary())
+        if checks.interrupted:
+            raise KeyboardInterrupt
         return Verified(connectors=checks.for_receipt(), exit_code=checks.exit_code())
 
     def _rotated(self, runs: Sequence[RotationRun]) -> tuple[RotatedCredential, ...]:

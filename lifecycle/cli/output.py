@@ -97,6 +97,23 @@ class Output:
         finally:
             self._console = None
 
+    @contextmanager
+    def picture(self) -> Iterator[Callable[[Any], None] | None]:
+        """Something of rich that is drawn again in place, and wiped at the end; None where there is no terminal."""
+        if self.quiet or not self._stderr.isatty() or not self.color or self._console is not None:
+            yield None
+            return
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(file=self._stderr, highlight=False, markup=False)
+        self._console = console
+        try:
+            with Live(console=console, transient=True, refresh_per_second=8) as live:
+                yield live.update
+        finally:
+            self._console = None
+
     def ask(self, question: str) -> bool:
         """Ask a yes on the terminal. Callers check `interactive` first: without a terminal nothing asks."""
         print(f"{question} [yes/no] ", file=self._stderr, end="", flush=True)

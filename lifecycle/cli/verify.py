@@ -45,20 +45,21 @@ def _duration(text: str) -> timedelta:
 
 def _verify(args: argparse.Namespace, house: House, out: Output) -> int:
     from lifecycle.cli import verify_screens
+    from lifecycle.cli.verify_live import live_table
     from lifecycle.operations.select_connectors import Selection
 
     house.start()
-    checks = house.verify(
-        Selection(
-            names=tuple(args.names),
-            kinds=tuple(args.kind),
-            credential=args.credential,
-            pending=args.pending,
-            through=args.through,
-            deadline=args.deadline,
-            concurrency=args.concurrency,
-        )
+    selection = Selection(
+        names=tuple(args.names),
+        kinds=tuple(args.kind),
+        credential=args.credential,
+        pending=args.pending,
+        through=args.through,
+        deadline=args.deadline,
+        concurrency=args.concurrency,
     )
+    with live_table(out) as watch:
+        checks = house.verify(selection, watch)
     if out.form == _JUNIT:
         out.raw(verify_screens.junit(checks))
     else:

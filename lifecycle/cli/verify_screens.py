@@ -25,6 +25,9 @@ def checks(found: Checks) -> tuple[Mapping[str, Any], Iterable[str]]:
     width = max((len(item.name) for item in found.results), default=0)
     lines: list[str] = []
     for item in found.results:
+        if not item.asked:
+            lines.append(f"{item.name:<{width}}  not asked")
+            continue
         lines += _lines(item, found.standings.get(item.name), width)
     for finding in found.findings:
         lines += [_placed(finding), f"  next: {finding.remedy}"]
@@ -39,7 +42,7 @@ def checks(found: Checks) -> tuple[Mapping[str, Any], Iterable[str]]:
 def junit(found: Checks) -> str:
     """The same as JUnit XML: invalid is a failure, indeterminate an error, a finding a failure of its own."""
     failed = sum(item.result.status is VerificationStatus.INVALID for item in found.results) + len(found.findings)
-    errors = sum(item.result.status is VerificationStatus.INDETERMINATE for item in found.results)
+    errors = sum(item.asked and item.result.status is VerificationStatus.INDETERMINATE for item in found.results)
     suite = Element(
         "testsuite",
         name=_SUITE,
@@ -60,6 +63,9 @@ def _case(suite: Element, item: ConnectorResult) -> None:
     result = item.result
     seconds = f"{result.latency.total_seconds():.3f}"
     case = SubElement(suite, "testcase", classname=_SUITE, name=item.name, time=seconds)
+    if not item.asked:
+        SubElement(case, "skipped", message="not asked: the run was interrupted")
+        return
     if result.status is VerificationStatus.VALID:
         return
     tag = "failure" if result.status is VerificationStatus.INVALID else "error"
@@ -98,6 +104,7 @@ def _document(item: ConnectorResult, standing: Standing | None) -> dict[str, Any
     result = item.result
     return {
         "name": item.name,
+        "asked": item.asked,
         "status": str(result.status),
         "reason": str(result.reason),
         "detail": result.detail,

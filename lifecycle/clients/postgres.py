@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from lifecycle.clients.transport import transport_reason
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.secret import SecretText
 from lifecycle.domain.verification import Reason
+from lifecycle.foundation.abandon import abandonable
+from lifecycle.foundation.deadline import Deadline
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -127,8 +130,11 @@ def run_session(
     """
     _require_driver()
     state = {"connected": False}
+    deadline = Deadline.after(timeout)
     try:
-        return asyncio.run(asyncio.wait_for(_session(target, login, work, state), timeout.total_seconds()))
+        addresses = abandonable(lambda: _addresses(target), timeout=timeout, name=f"resolving {target.host}")
+        session = _session(target, addresses, login, work, state)
+        return asyncio.run(asyncio.wait_for(session, deadline.seconds_left))
     except TimeoutError:
         reason = Reason.TIMEOUT_READ if state["connected"] else Reason.TIMEOUT_CONNECT
         failed = PostgresFailedError(reason, "deadline", connected=state["connected"])
@@ -139,8 +145,15 @@ def run_session(
     raise failed from None  # the text of the driver may hold the statement
 
 
+def _addresses(target: PostgresTarget) -> list[str]:
+    """Resolved here: the client would do so on a thread of the event loop, for which everybody waits in the end."""
+    found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(item[4][0]) for item in found))
+
+
 async def _session(
     target: PostgresTarget,
+    addresses: list[str],
     login: PostgresLogin,
     work: Callable[[AsyncConnection[Any]], Awaitable[T]],
     state: dict[str, bool],
@@ -148,7 +161,8 @@ async def _session(
     from psycopg import AsyncConnection
 
     async with await AsyncConnection.connect(
-        host=target.host,
+        host=",".join([target.host] * len(addresses)),
+        hostaddr=",".join(addresses),
         port=target.port,
         dbname=target.database,
         user=login.username,

@@ -47,6 +47,13 @@ class Breaker:
             self._blocked_until = self._monotonic() + self._cool_down
             return True
 
+    def wait(self) -> timedelta:
+        """How long until a trial call may go; zero when calls may go."""
+        with self._lock:
+            if self._failures < self._threshold:
+                return timedelta()
+            return timedelta(seconds=max(0.0, self._blocked_until - self._monotonic()))
+
     def record(self, *, reached: bool) -> None:
         """Report whether the target answered; a refusal is an answer too."""
         with self._lock:

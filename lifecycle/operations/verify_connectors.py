@@ -4,7 +4,10 @@
 2. A probe that outlives its deadline is given up: its result is `time-out: total`, its thread is left behind (a thread
    cannot be killed) and replaced, so that the others go on.
 3. A target that keeps failing is left alone by its breaker.
-4. Results come back in the order of the probes, whatever finished first; each is also reported at once.
+4. Of connectors that log in with one credential the first goes alone: once it is refused, none of the others tries, as
+   repeated refusals lock accounts; once it is accepted, all go at once.
+5. An interrupt ends the run at once: what is known is returned, the rest counts as not asked.
+6. Results come back in the order of the probes, whatever finished first; each is also reported at once.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from lifecycle.domain.errors import ExitCode, LifecycleError, NotFoundError, mos
 from lifecycle.domain.ports import Clock, ConnectorVerifier
 from lifecycle.domain.secret import SecretValue
 from lifecycle.domain.verification import Egress, Reason, VerificationResult, VerificationStatus, outcome
+from lifecycle.domain.verification_accounts import Accounts
 
 MAX_THREADS = 200
 USUAL_THREADS = 50
@@ -61,6 +65,10 @@ class TargetBreaker(Protocol):
         """Report whether the target answered."""
         ...
 
+    def wait(self) -> timedelta:
+        """How long until a trial call may go."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorProbe:
@@ -76,6 +84,7 @@ class ConnectorProbe:
         host: what the breaker is kept for; connectors of one target share it.
         endpoint: where it leads, for people.
         identity: as whom it logs in, for people, e.g. `credential feature-reader-key`; never a value.
+        account: what refusals lock: those with the same one try one by one until it is accepted; empty = none.
     """
 
     name: str
@@ -87,6 +96,7 @@ class ConnectorProbe:
     host: str = ""
     endpoint: str = ""
     identity: str = ""
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +109,7 @@ class ConnectorResult:
         endpoint: which endpoint was asked.
         identity: as whom.
         code: what it stands for, where the result alone does not say it: the store that holds the value was not met.
+        asked: whether it was; not when the run was interrupted before.
     """
 
     name: str
@@ -106,6 +117,7 @@ class ConnectorResult:
     endpoint: str = ""
     identity: str = ""
     code: ExitCode | None = None
+    asked: bool = True
 
 
 Progress = Callable[[ConnectorResult], None]
@@ -173,29 +185,47 @@ class _Run:
         self._ends: dict[int, float] = {}
         self._results: dict[int, VerificationResult] = {}
         self._codes: dict[int, ExitCode] = {}
+        self._waiting = list(range(len(probes)))[::-1]
+        self._accounts = Accounts()
 
     def all(self, progress: Progress, *, limit: int) -> tuple[ConnectorResult, ...]:
-        waiting = list(range(len(self._probes)))[::-1]
-        while waiting or self._ends:
-            while waiting and len(self._ends) < limit:
-                self._start(waiting.pop(), progress)
-            self._collect(progress)
-        return tuple(self._told(index, self._results[index]) for index in range(len(self._probes)))
+        try:
+            while self._waiting or self._ends:
+                while self._waiting and len(self._ends) < limit:
+                    self._start(self._waiting.pop(), progress)
+                self._collect(progress)
+        except KeyboardInterrupt:
+            pass  # what is under way is left behind; what is known is worth returning
+        return tuple(self._told(index) for index in range(len(self._probes)))
 
-    def _told(self, index: int, result: VerificationResult) -> ConnectorResult:
+    def _told(self, index: int) -> ConnectorResult:
         probe = self._probes[index]
+        result = self._results.get(index)
+        if result is None:
+            result = self._own(Reason.AMBIGUOUS, "not asked: the run was interrupted")
         return ConnectorResult(
             name=probe.name,
             result=result,
             endpoint=probe.endpoint,
             identity=probe.identity,
-            code=self._codes.get(index),
+            code=self._codes.get(index) if index in self._results else ExitCode.INTERRUPTED,
+            asked=index in self._results,
         )
 
     def _start(self, index: int, progress: Progress) -> None:
         probe = self._probes[index]
-        if not self._breaker(probe.host or probe.name).admits():
-            self._finish(index, self._own(Reason.SERVICE_FAULT, "not asked: it failed repeatedly just now"), progress)
+        breaker = self._breaker(probe.host or probe.name)
+        refused = self._accounts.refused(probe.account)
+        if refused:
+            told = f"not asked: {refused} was just refused with the same credential, and refusals lock accounts"
+            self._finish(index, self._own(Reason.AMBIGUOUS, told), progress)
+            return
+        if self._accounts.parked(probe.account, index):
+            return
+        if not breaker.admits():
+            again = f"{self._clock() + breaker.wait():%H:%M:%S}Z"
+            told = f"not asked: the target failed repeatedly; asked again from {again}"
+            self._finish(index, self._own(Reason.SERVICE_FAULT, told), progress)
             return
         self._ends[index] = self._monotonic() + probe.deadline.total_seconds()
         # Daemon: a thread that never comes back must not keep the process alive.
@@ -244,7 +274,8 @@ class _Run:
 
     def _finish(self, index: int, result: VerificationResult, progress: Progress) -> None:
         self._results[index] = result
-        progress(self._told(index, result))
+        self._waiting += self._accounts.settle(self._probes[index].account, self._probes[index].name, index, result)
+        progress(self._told(index))
 
     def _own(
         self, reason: Reason, detail: str, remedy: str = "verify it alone: lifecycle verify NAME"

@@ -1,6 +1,6 @@
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -179,3 +179,65 @@ def test_a_store_that_refuses_us_is_no_remote_fault() -> None:
     results = _run(_probe("refused", verifier, value=refused), _probe("fine", verifier))
     assert results[0].result.status == "indeterminate"
     assert exit_code(results) is ExitCode.CONNECT
+
+
+def test_interrupt_returns_what_is_known_and_names_the_rest() -> None:
+    release = threading.Event()
+
+    def hang() -> VerificationResult:
+        release.wait(60)
+        return _result(Reason.WORKS)
+
+    def interrupt(_item: ConnectorResult) -> None:
+        raise KeyboardInterrupt
+
+    results = verify_connectors(
+        [_probe("known", _answering(Reason.WORKS)), _probe("hung", Verifier(hang)), _probe("waiting", Verifier(hang))],
+        clock=lambda: NOW,
+        breaker=Breakers(),
+        progress=interrupt,
+        threads=2,
+    )
+    release.set()
+    assert [(item.name, item.asked) for item in results] == [("known", True), ("hung", False), ("waiting", False)]
+    assert results[0].result.reason is Reason.WORKS
+    assert exit_code(results) is ExitCode.INTERRUPTED
+
+
+def test_refused_credential_is_tried_at_one_connector_only() -> None:
+    refusing = _answering(Reason.WRONG_VALUE)
+    probes = [replace(_probe(f"p{number}", refusing), account="svc") for number in range(6)]
+    results = _run(*probes, _probe("other", _answering(Reason.WORKS)), threads=4)
+    assert len(refusing.seen) == 1
+    assert [item.result.reason for item in results] == [Reason.WRONG_VALUE, *[Reason.AMBIGUOUS] * 5, Reason.WORKS]
+    assert "p0 was just refused" in results[1].result.detail
+
+
+def test_accepted_credential_lets_all_others_go_at_once() -> None:
+    together = threading.Barrier(4)
+    first = replace(_probe("first", _answering(Reason.WORKS)), account="svc")
+
+    def meet() -> VerificationResult:
+        together.wait(20)
+        return _result(Reason.WORKS)
+
+    others = [replace(_probe(f"p{number}", Verifier(meet)), account="svc") for number in range(4)]
+    assert {item.result.reason for item in _run(first, *others)} == {Reason.WORKS}
+
+
+def test_without_a_verdict_the_next_connector_tries_the_credential_alone() -> None:
+    away, refusing = _answering(Reason.CONNECTION_REFUSED), _answering(Reason.WRONG_VALUE)
+    probes = [_probe("away", away), _probe("refusing", refusing), _probe("spared", refusing)]
+    results = _run(*[replace(probe, account="svc") for probe in probes])
+    assert [item.result.reason for item in results] == [
+        Reason.CONNECTION_REFUSED,
+        Reason.WRONG_VALUE,
+        Reason.AMBIGUOUS,
+    ]
+
+
+def test_open_breaker_tells_when_it_asks_again() -> None:
+    breakers = Breakers(lambda: Breaker(threshold=1, cool_down=timedelta(seconds=30), monotonic=lambda: 0.0))
+    probes = [_probe(f"down-{number}", _answering(Reason.CONNECTION_REFUSED), host="down") for number in range(2)]
+    results = _run(*probes, threads=1, breakers=breakers)
+    assert results[1].result.detail == "not asked: the target failed repeatedly; asked again from 00:00:30Z"
