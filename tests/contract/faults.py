@@ -12,17 +12,21 @@ class Faults:
 
     Attributes:
         real: the double.
-        waiting: (method, reply, after): `after` = the request takes effect first.
+        waiting: (method, reply, after): `after` = the request takes effect first; no reply = as usual.
         seen: methods and paths, for counting.
     """
 
     real: Callable[[Request], Reply]
-    waiting: list[tuple[str, Reply, bool]] = field(default_factory=list)
+    waiting: list[tuple[str, Reply | None, bool]] = field(default_factory=list)
     seen: list[tuple[str, str]] = field(default_factory=list)
 
     def next(self, method: str, reply: Reply, *, after: bool = False, times: int = 1) -> None:
         """Answer the next requests of this method so."""
         self.waiting += [(method, reply, after)] * times
+
+    def after_next(self, method: str, reply: Reply, *, after: bool = False) -> None:
+        """Answer the next request of this method as usual, and the one after it so."""
+        self.waiting += [(method, None, False), (method, reply, after)]
 
     def lose_next(self, method: str) -> None:
         """The next request of this method lands, and its answer is lost."""
@@ -35,6 +39,5 @@ class Faults:
         if fault is None:
             return self.real(request)
         self.waiting.remove(fault)
-        if fault[2]:
-            self.real(request)
-        return fault[1]
+        reply = self.real(request) if fault[2] or fault[1] is None else None
+        return fault[1] or reply or Reply(status=500)
