@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from lifecycle import __version__
 from lifecycle.bootstrap.digests import provider_digest
 from lifecycle.bootstrap.gate import pinned_gate
-from lifecycle.bootstrap.live_state import live_versions, made_in_flight, restored_secrets
+from lifecycle.bootstrap.in_flight import made_in_flight
+from lifecycle.bootstrap.live_state import live_versions, restored_secrets
 from lifecycle.bootstrap.policy_files import policy_documents
 from lifecycle.bootstrap.progress import TerraformProgress
 from lifecycle.bootstrap.surroundings import Surroundings, new_id, utc_now
@@ -173,7 +174,7 @@ class Infrastructure:
                 changes = read_plan(self.runner.show(Path(plan))).changes
                 planned |= {change.address: change.after for change in changes if change.action is Action.CREATE}
         unknown = {a: after for a, after in planned.items() if a not in {*found.adopted, *found.held}}
-        in_flight = made_in_flight(self._around, unknown)
+        in_flight = made_in_flight(self._around.aws.reader, unknown)
         for address, id in in_flight.items():  # the plan that is made now takes the place of the one that told us
             records.created.note(new_id(), Created(address=address, id=id))
         return {address: id for address, id in {**found.adopted, **in_flight}.items() if entry_of(address) in declared}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from lifecycle.bootstrap.surroundings import Surroundings
 from lifecycle.domain.naming import secret_name
@@ -55,49 +54,3 @@ def restored_secrets(around: Surroundings) -> Mapping[str, str]:
                 around.note(f"restored {full}, which was scheduled for deletion")
                 restored[f"credentials.{name}"] = str(item["ARN"])
     return restored
-
-
-# Found by their name, and read with their tags: client, operation, argument, part of the answer, id in it.
-_BY_NAME = {
-    "aws_iam_user": ("iam", "get_user", "UserName", "User", "UserName"),
-    "aws_iam_role": ("iam", "get_role", "RoleName", "Role", "RoleName"),
-    "aws_secretsmanager_secret": ("secretsmanager", "describe_secret", "SecretId", "", "ARN"),
-}
-_MISSING = frozenset({"NoSuchEntity", "ResourceNotFoundException"})
-
-
-def made_in_flight(around: Surroundings, planned: Mapping[str, Mapping[str, Any]]) -> Mapping[str, str]:
-    """Objects whose making had begun when Terraform was killed, and that exist: address -> import id.
-
-    One counts as ours only with exactly the tags that the killed run gave it: anybody's object of that name would
-    otherwise become ours. What is left out here and exists nevertheless, the next apply reports by its address.
-
-    Args:
-        around: settings, spec, sandbox.
-        planned: address -> the attributes that the object was to get.
-    """
-    from lifecycle.terraform_cli.adoption import type_of
-
-    found = {address: _existing(around, type_of(address), after) for address, after in sorted(planned.items())}
-    return {address: id for address, id in found.items() if id}
-
-
-def _existing(around: Surroundings, type_name: str, after: Mapping[str, Any]) -> str:
-    from botocore.exceptions import ClientError
-
-    from lifecycle.clients.aws import aws_errors, error_code
-
-    tags = after.get("tags_all") or after.get("tags")
-    if type_name not in _BY_NAME or not after.get("name") or not tags:
-        return ""
-    service, operation, argument, part, id = _BY_NAME[type_name]
-    with aws_errors(f"looking for {after['name']}"):
-        try:
-            answer = getattr(around.aws.reader(service), operation)(**{argument: after["name"]})
-        except ClientError as error:
-            if error_code(error) in _MISSING:
-                return ""
-            raise
-    item = answer[part] if part else answer
-    live = {tag["Key"]: tag["Value"] for tag in item.get("Tags", ())}
-    return str(item[id]) if live == tags else ""

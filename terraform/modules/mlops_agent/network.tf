@@ -27,7 +27,7 @@ resource "aws_vpc_security_group_egress_rule" "this" {
   cidr_ipv4                    = each.value.cidr != null && !strcontains(coalesce(each.value.cidr, "-"), ":") ? each.value.cidr : null
   cidr_ipv6                    = each.value.cidr != null && strcontains(coalesce(each.value.cidr, "-"), ":") ? each.value.cidr : null
   referenced_security_group_id = each.value.security_group_id
-  tags                         = local.tags
+  tags                         = merge(local.tags, { Name = "${var.name}-agent-${each.key}" })
 }
 
 check "egress" {

@@ -88,7 +88,7 @@ resource "aws_vpc_security_group_egress_rule" "addresses" {
   from_port         = each.value.port
   to_port           = each.value.port
   prefix_list_id    = aws_ec2_managed_prefix_list.addresses[each.key].id
-  tags              = local.tags
+  tags              = merge(local.tags, { Name = "${var.name}-allowlist-${each.key}" })
 }
 
 resource "aws_networkfirewall_rule_group" "domains" {

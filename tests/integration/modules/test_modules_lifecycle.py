@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from lifecycle.bootstrap.in_flight import made_in_flight
+from lifecycle.terraform_cli.adoption import import_id
 from tests.integration.modules.workspace import Workspace, changes, copy_root, planned_values
 from tests.servers.moto import MotoServer
 
@@ -55,6 +57,37 @@ def _assert_tagged(state: dict[str, Any]) -> None:
         assert tags["managed-by"] == "lifecycle"
 
 
+# Made anew without harm, or put: a killed run leaves nothing that a second making would meet.
+_NEEDS_NO_SEARCH = {
+    "aws_cloudwatch_metric_alarm",
+    "aws_ecs_task_definition",
+    "aws_iam_role_policy",
+    "aws_iam_user_policy",
+    "aws_s3_object",
+    "aws_secretsmanager_secret_policy",
+    "aws_sqs_queue_policy",
+}
+
+
+def _assert_found_by_name_and_tags(plan: dict[str, Any], state: dict[str, Any], moto: MotoServer) -> None:
+    """Had Terraform been killed before it saved a state, each object would be found with what the plan knows."""
+    made = {
+        resource["address"]: import_id(resource["address"], resource["values"]["id"])
+        for resource in _resources(state["values"]["root_module"])
+        if resource["address"].startswith("module.") and resource["mode"] == "managed"
+        if resource["type"] not in _NEEDS_NO_SEARCH
+    }
+    planned = {
+        change["address"]: change["change"]["after"]
+        for change in plan["resource_changes"]
+        if change["change"]["actions"] == ["create"]
+    }
+    assert len(made) > 10
+    assert made_in_flight(lambda service: _client(moto, service), planned) == made
+    strangers = {address: {**after, "tags_all": {"owner": "somebody"}} for address, after in planned.items()}
+    assert made_in_flight(lambda service: _client(moto, service), strangers) == {}
+
+
 def _rotate_out_of_band(moto: MotoServer) -> None:
     """Do what rotation does outside Terraform: write a value, scale the service."""
     _client(moto, "secretsmanager").put_secret_value(SecretId=_SECRET, SecretString=_CANARY)
@@ -70,6 +103,7 @@ def test_whole_life_of_everything_that_the_emulator_holds(make_workspace: Any, m
         assert "policy" in policy  # known before the first apply, so that rules and reviewers can judge it
     state = workspace.apply()
     _assert_tagged(state)
+    _assert_found_by_name_and_tags(plan, state, moto_server)
 
     _rotate_out_of_band(moto_server)
     assert changes(workspace.plan()) == {}
