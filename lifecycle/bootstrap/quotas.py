@@ -30,7 +30,17 @@ _ISSUERS: dict[str, tuple[str, float, int]] = {
     "okta_client_secret": ("okta", _GUESS, 3),
     "snowflake_key_pair": ("snowflake", _GUESS, 2),
 }
-_PLACES = ("issuer", "account", "endpoint", "host", "tenant", "server", "datarobot")  # settings that tell installations
+_PLACES = (
+    "issuer",
+    "org",
+    "account",
+    "account_id",
+    "endpoint",
+    "host",
+    "tenant_id",
+    "server",
+    "datarobot",
+)  # settings that tell installations
 
 
 class Quotas:

@@ -98,7 +98,7 @@ class RotationRules:
 
         try:
             return pinned_gate(self._around).evaluate(GateInput(spec=self._around.spec))
-        except PolicyError as error:
+        except LifecycleError as error:  # no bundle, not the pinned one: whoever cannot judge says no
             return GateVerdict(findings=(), rules_evaluated=0, errors=(error.message,), bundle_digest="")
 
     def forget_approved(self) -> None:

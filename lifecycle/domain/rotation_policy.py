@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -54,6 +55,16 @@ class Limits:
     def delay(self, failures: int) -> timedelta:
         """Back-off before the next try after that many failures in a row."""
         return min(self.first_delay * (1 << min(max(failures - 1, 0), 20)), self.longest_delay)
+
+    def spread(self, failures: int, whom: str) -> timedelta:
+        """Back-off with up to a quarter more, told by the name: what failed together does not come back together.
+
+        Args:
+            failures: in a row.
+            whom: whose back-off it is; the same name always waits equally long.
+        """
+        share = int.from_bytes(hashlib.sha256(f"{whom} {failures}".encode()).digest()[:2], "big") / 65536
+        return self.delay(failures) * (1 + share / 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

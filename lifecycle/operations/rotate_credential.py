@@ -174,7 +174,9 @@ def _begin_if_due(session: Session, *, force: bool) -> RotationOutcome | None:
     except LifecycleError as error:
         if isinstance(error, FenceError | LostRaceError | IntegrityError):
             raise
-        return outcome_of(context, session.head.record, standing=Standing.REFUSED, error=error)
+        asked = error.retry_after if isinstance(error, RemoteServiceError) else None
+        until = context.clock() + asked if asked is not None else None
+        return outcome_of(context, session.head.record, standing=Standing.REFUSED, error=error, until=until)
     session.virtually(on.Planned())
     session.virtually(on.Locked())
     session.apply(begun)
@@ -257,7 +259,7 @@ def _guarded(session: Session, work: Callable[[], Answer]) -> Answer | RotationO
     except LifecycleError as error:
         context = session.context
         if session.record.open:
-            delay = context.limits.delay(session.record.faults + 1)
+            delay = context.limits.spread(session.record.faults + 1, context.credential)
             if isinstance(error, RemoteServiceError) and error.retry_after is not None:
                 delay = max(delay, error.retry_after)
             before = session.record
