@@ -54,7 +54,44 @@ def run(effort: Effort, scratch: Path) -> list[Result]:
             ratios=(peak / 64,), limit=1, exact=True,
         )
     )  # fmt: skip
+    results.append(_hung(effort.pick(1_000, 200)))
     return results
+
+
+class Hung:
+    """A connector that never answers, as a vendor's library in C does not."""
+
+    def verify(
+        self, target: object, value: SecretValue, *, deadline: timedelta, via: Egress | None
+    ) -> VerificationResult:
+        """Wait for ever; the thread is a daemon."""
+        del target, value, deadline, via
+        threading.Event().wait()
+        raise AssertionError("unreachable")
+
+
+def _hung(size: int) -> Goal:
+    """How much longer than its deadline a run takes in which 5 % of the targets hang; the limit is 1 s."""
+    limit = 3.0
+    probes = [
+        ConnectorProbe(
+            name=f"connector-{number}",
+            target=None,
+            verifier=Hung() if number % 20 == 0 else Slow(),
+            value=dict,
+            deadline=timedelta(seconds=limit),
+        )
+        for number in range(size)
+    ]
+    start = time.perf_counter()
+    found = verify_connectors(probes, clock=lambda: datetime.now(UTC), breaker=Breakers(), threads=MAX_THREADS)
+    over = time.perf_counter() - start - limit
+    if sum(item.result.reason is Reason.TIMEOUT_TOTAL for item in found) != len(range(0, size, 20)):
+        raise RuntimeError("a hung connector was not given up, or another one was")
+    return Goal(
+        name="G15", what=f"verify N={size}, 5 % hung, beyond its deadline", ours=over, reference=1, unit="s",
+        against="deadline + 1 s", ratios=(over,), limit=1, exact=True,
+    )  # fmt: skip
 
 
 def verify(size: int, threads: int) -> tuple[float, float]:
