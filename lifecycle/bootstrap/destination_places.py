@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lifecycle.bootstrap.issuers import Issuers
@@ -24,9 +25,21 @@ Builder = Callable[[Credential, Any], "CopyTarget"]
 
 def place_kinds() -> tuple[Kind, ...]:
     """Their kinds: one line each."""
-    from lifecycle.destinations import command, datarobot_credential, secrets_manager_copy, webhook
+    from lifecycle.destinations import (
+        command,
+        datarobot_credential,
+        kubernetes_secret,
+        secrets_manager_copy,
+        webhook,
+    )
 
-    return (command.KIND, datarobot_credential.KIND, secrets_manager_copy.KIND, webhook.KIND)
+    return (
+        command.KIND,
+        datarobot_credential.KIND,
+        kubernetes_secret.KIND,
+        secrets_manager_copy.KIND,
+        webhook.KIND,
+    )
 
 
 class Places:
@@ -43,6 +56,7 @@ class Places:
         self._builders: Mapping[str, Builder] = {
             "command": self._command,
             "datarobot_credential": self._datarobot_credential,
+            "kubernetes_secret": self._kubernetes_secret,
             "secrets_manager_copy": self._secrets_manager,
             "webhook": self._webhook,
         }
@@ -106,6 +120,22 @@ class Places:
             former=lambda: self._former(credential),
         )
 
+    def _kubernetes_secret(self, credential: Credential, settings: Any) -> CopyTarget:
+        from lifecycle.clients.kubernetes import KubernetesClient
+        from lifecycle.clients.web import WebClient
+        from lifecycle.destinations.kubernetes_secret import KubernetesSecret
+
+        login = self._login(credential, settings.login)
+        token = (lambda: read_token(settings.token_file)) if settings.token_file else (lambda: login("token"))
+        return KubernetesSecret(
+            KubernetesClient(settings.server, token, web=WebClient(ca_file=settings.ca_file)),
+            settings.name,
+            settings.namespace,
+            self._stores.fingerprinter,
+            keys=settings.keys,
+            restart=settings.restart,
+        )
+
     def _secrets_manager(self, _credential: Credential, settings: Any) -> CopyTarget:
         from lifecycle.destinations.secrets_manager_copy import SecretsManagerCopy
 
@@ -139,6 +169,31 @@ class Places:
         except NotFoundError:
             return None
 
+    def _login(self, credential: Credential, path: str) -> Callable[[str], SecretText]:
+        """Reads one field of the value with which we log in, anew each time: it may be rotated as well."""
+        store, ref = self._stores.named(credential.store), SecretRef(store=credential.store, path=path)
+
+        def field(name: str) -> SecretText:
+            value = store.recall(ref)
+            if name not in value:
+                raise ConfigurationError(
+                    f"{ref}, the login of a destination of {credential.name}, has no field {name}",
+                    remedy="store it there, or name another path as `login`",
+                )
+            return value[name]
+
+        return field
+
     def _kept(self, credential: Credential, what: str) -> KeptValue:
         ref = SecretRef(store=credential.store, path=f"{credential.name}-{what}")
         return KeptValue(store=self._stores.named(credential.store), ref=ref)
+
+
+def read_token(path: str) -> SecretText:
+    """A mounted token. Raises ConfigurationError."""
+    try:
+        return SecretText(Path(path).read_text(encoding="ascii").strip())
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError(
+            f"{path} holds no token that could be read", remedy="mount the service account token, or correct token_file"
+        ) from None
