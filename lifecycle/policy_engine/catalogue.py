@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.policy import RuleCard, Severity
 from lifecycle.policy_engine.rule import Rule
-from lifecycle.policy_engine.yaml_file import read_yaml, validated
+from lifecycle.policy_engine.yaml_file import read_yaml, record_lines, validated
 
 Subject = Literal["change", "service_account", "allowlist_entry", "credential", "agent", "connector", "spec"]
 Sentence = Annotated[str, Field(min_length=8)]
@@ -52,6 +52,8 @@ class CatalogueEntry(BaseModel):
     when: str = ""
     must: str = ""
     message: str = ""
+    # File and line of the record, for messages; set by the loader.
+    place: Annotated[str, Field(exclude=True)] = ""
 
     @model_validator(mode="after")
     def _expression_is_whole(self) -> CatalogueEntry:
@@ -92,18 +94,23 @@ def load_catalogue(folder: Path) -> dict[str, CatalogueEntry]:
     """
     catalogue: dict[str, CatalogueEntry] = {}
     for path in sorted(folder.glob("*.yaml")):
-        for entry in validated(path, CatalogueEntry, read_yaml(path)):
+        for entry, line in zip(validated(path, CatalogueEntry, read_yaml(path)), record_lines(path), strict=True):
             if entry.id in catalogue:
-                message = f"policy file {path.name}: rule {entry.id} stands twice"
+                message = (
+                    f"policy file {path.name}:{line}: rule {entry.id} stands twice, as in {catalogue[entry.id].place}"
+                )
                 raise ConfigurationError(message, remedy="give every rule its own id")
-            catalogue[entry.id] = entry
+            catalogue[entry.id] = entry.model_copy(update={"place": f"{path.name}:{line}"})
     return catalogue
 
 
 def mismatches(catalogue: Mapping[str, CatalogueEntry], rules: tuple[Rule, ...]) -> tuple[str, ...]:
     """Where catalogue and code disagree: missing on either side, or parameters that the rule does not take."""
     coded = {rule.id: rule for rule in rules}
-    problems = [f"rule {name} stands in the catalogue but has no code" for name in sorted(catalogue.keys() - coded)]
+    problems = [
+        f"policy file {catalogue[name].place}: rule {name} stands in the catalogue but has no code"
+        for name in sorted(catalogue.keys() - coded)
+    ]
     problems += [f"rule {name} has code but no catalogue record" for name in sorted(coded.keys() - catalogue.keys())]
     for name in sorted(coded.keys() & catalogue.keys()):
         problems += _wrong_parameters(catalogue[name], coded[name].parameters)
@@ -111,14 +118,15 @@ def mismatches(catalogue: Mapping[str, CatalogueEntry], rules: tuple[Rule, ...])
 
 
 def _wrong_parameters(entry: CatalogueEntry, expected: Mapping[str, type]) -> list[str]:
+    where = f"policy file {entry.place}: rule {entry.id}"
     problems = []
     if set(entry.parameters) != set(expected):
-        problems.append(f"rule {entry.id} takes the parameters {sorted(expected)}, not {sorted(entry.parameters)}")
+        problems.append(f"{where} takes the parameters {sorted(expected)}, not {sorted(entry.parameters)}")
     for values in (entry.parameters, *entry.environments.values()):
         for name, value in values.items():
             wanted = expected.get(name)
             if wanted is None:
-                problems.append(f"rule {entry.id} has no parameter {name!r}")
+                problems.append(f"{where} has no parameter {name!r}")
             elif type(value) is not wanted:
-                problems.append(f"rule {entry.id}: parameter {name!r} must be {wanted.__name__}")
+                problems.append(f"{where}: parameter {name!r} must be {wanted.__name__}")
     return problems

@@ -11,7 +11,8 @@
 An expression sees the object under the name of `over`, and `environment`, `sandbox`, `today` and `parameters`. It fails
 closed: an attribute that is known only after apply is "not passed"; a missing field, a wrong type or a result that is
 not true or false is an engine error. The engine bounds nothing, so what could run long is refused when the rule is
-loaded: one list function inside another, and expressions beyond 2,000 characters. What remains is linear.
+loaded: one list function inside another, and expressions beyond 2,000 characters. What remains is linear; and since a
+long list is long all the same, it runs in a process that is killed when it stands still (see `killable`).
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ _STRINGS = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
 _LISTING = re.compile(r"\.(?:all|exists_one|exists|map|filter)\s*\(")
 _LOCAL = re.compile(r"\.(?:all|exists_one|exists|map|filter)\s*\(\s*(\w+)\s*,")
 _AFTER = re.compile(r"\bafter\b(?:\.(\w+)\b(?!\s*\()|\[\s*[\"'](\w+)[\"']\s*\])?")
+_BEFORE = re.compile(_AFTER.pattern.replace("after", "before"))
+# The change under another name than its own: as a whole, or by a key that is not written out.
+_WHOLE = re.compile(r"\bchange\b(?!\s*\.\s*\w)")
 _STANDARD = frozenset(
     "size contains startsWith endsWith matches int uint double string bytes bool duration timestamp has type dyn"
     " getFullYear getMonth getDate getDayOfMonth getDayOfWeek getHours getMinutes getSeconds".split()
@@ -69,8 +73,8 @@ _FUNCTIONS: Mapping[str, Any] = {
 class _Expression:
     """One compiled expression of one rule."""
 
-    def __init__(self, rule: str, field: str, source: str, subject: str) -> None:
-        self._label = f"rule {rule}: {field}"
+    def __init__(self, entry: CatalogueEntry, field: str, source: str, subject: str) -> None:
+        self._label = f"policy file {entry.place}: rule {entry.id}: {field}"
         self._check_bounds(source)
         self._program = self._compiled(source, subject)
 
@@ -78,7 +82,7 @@ class _Expression:
         """Evaluate. Raises ValueError when the result is neither true nor false."""
         result = self._program.execute(context)
         if not isinstance(result, bool):
-            raise ValueError(f"{self._label} gives {type(result).__name__}, neither true nor false")
+            raise ValueError(f"it gives {type(result).__name__}, neither true nor false")
         return result
 
     def _check_bounds(self, source: str) -> None:
@@ -129,17 +133,19 @@ def cel_rule(entry: CatalogueEntry) -> Rule:
         ConfigurationError: an expression cannot be read, is unbounded, or uses what does not exist.
     """
     over = entry.over or "spec"
-    when = _Expression(entry.id, "when", entry.when or "true", over)
-    must = _Expression(entry.id, "must", entry.must, over)
+    when = _Expression(entry, "when", entry.when or "true", over)
+    must = _Expression(entry, "must", entry.must, over)
     _check_message(entry, ("address", "type", "entry") if over == "change" else ("entry",))
-    read = tuple(_AFTER.findall(f"{entry.when} {entry.must}"))
+    text = f"{entry.when} {entry.must}"
+    read = tuple(_AFTER.findall(text))
+    after, before = _shown(text, _AFTER), _shown(text, _BEFORE)
     kinds = {name: type(value) for name, value in entry.parameters.items()}
 
     bind = _Binder(over)
 
     def over_change(context: RuleContext, change: ResourceChange) -> Iterator[Observation]:
         _refuse_unknown(change, read)
-        seen = bind(context, _change_document(change))
+        seen = bind(context, _change_document(change, before=before, after=after))
         if when.holds(seen) and not must.holds(seen):
             names = {"address": change.address, "type": change.type, "entry": change.entry}
             yield Observation(message=entry.message.format(**names), change=change)
@@ -165,7 +171,7 @@ def _check_message(entry: CatalogueEntry, names: tuple[str, ...]) -> None:
         entry.message.format(**dict.fromkeys(names, ""))
     except (KeyError, IndexError, ValueError, AttributeError):
         known = ", ".join(f"{{{name}}}" for name in names)
-        message = f"rule {entry.id}: message may use {known}, nothing else"
+        message = f"policy file {entry.place}: rule {entry.id}: message may use {known}, nothing else"
         raise ConfigurationError(message, remedy="correct the message of the rule") from None
 
 
@@ -195,6 +201,7 @@ class _Binder:
         """The variables, with this document as the subject."""
         if context is not self._context:
             self._context, self._seen = context, _common(context)
+        context.tick()
         self._seen.add_variable(self._subject, document)
         return self._seen
 
@@ -226,15 +233,30 @@ def _objects(context: RuleContext, over: Subject) -> Iterator[tuple[str, Any]]:
             yield f"{section}.{name}.entries.{number}", item
 
 
-def _change_document(change: ResourceChange) -> dict[str, Any]:
+def _shown(text: str, naming: re.Pattern[str]) -> frozenset[str] | None:
+    """The attributes of `before` or `after` that an expression reads; None when it may read any.
+
+    Only they are copied for it: copying whole changes would cost ten times what evaluating does.
+    """
+    names = {dotted or quoted for dotted, quoted in naming.findall(text)}
+    return None if "" in names or _WHOLE.search(text) else frozenset(names)
+
+
+def _some(values: Mapping[str, Any], names: frozenset[str] | None) -> dict[str, Any]:
+    return dict(values) if names is None else {name: values[name] for name in names if name in values}
+
+
+def _change_document(
+    change: ResourceChange, *, before: frozenset[str] | None, after: frozenset[str] | None
+) -> dict[str, Any]:
     return {
         "address": change.address,
         "type": change.type,
         "action": str(change.action),
         "entry": change.entry,
         "provider": change.provider,
-        "before": dict(change.before),
-        "after": dict(change.after),
+        "before": _some(change.before, before),
+        "after": _some(change.after, after),
     }
 
 

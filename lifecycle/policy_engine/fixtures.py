@@ -31,6 +31,7 @@ from lifecycle.domain.plan import Action, Plan, ResourceChange
 from lifecycle.domain.policy import GateInput, PolicyDocument
 from lifecycle.domain.ports import PolicyEngine
 from lifecycle.domain.spec import SECTIONS, Spec
+from lifecycle.policy_engine.catalogue import CatalogueEntry
 from lifecycle.policy_engine.yaml_file import read_yaml, validated
 
 _HERE = {"file": "environments/fixture/environment.yaml", "line": 1, "column": 1}
@@ -137,13 +138,14 @@ def _not_refused(engine: PolicyEngine, case: Case, base: Mapping[str, Any]) -> s
     return "" if any(finding.rule == case.rule for finding in blocking) else "was found, but not refused"
 
 
-def uncovered(cases: tuple[Case, ...], rules: tuple[str, ...]) -> tuple[str, ...]:
-    """Rules that lack a case that must fire, or one that must not."""
+def uncovered(cases: tuple[Case, ...], rules: Mapping[str, CatalogueEntry]) -> tuple[str, ...]:
+    """Rules that lack a case that must fire, or one that must not, each with its file and line."""
+    proven = {(case.rule, case.fires) for case in cases}
     return tuple(
-        f"rule {rule} has no case that {'must' if fires else 'must not'} fire"
-        for rule in rules
+        f"policy file {entry.place}: rule {rule} has no case that {'must' if fires else 'must not'} fire"
+        for rule, entry in sorted(rules.items())
         for fires in (True, False)
-        if not any(case.rule == rule and case.fires is fires for case in cases)
+        if (rule, fires) not in proven
     )
 
 

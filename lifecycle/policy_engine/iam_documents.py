@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
+
+from lifecycle.policy_engine.iam_semantics_match import matches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +86,9 @@ def has_no_resource_level(action: str, table: Mapping[str, Any]) -> bool:
 @lru_cache(maxsize=4096)
 def _any_matches(action: str, patterns: tuple[str, ...]) -> bool:
     """Kept, since thousands of documents use some dozens of actions."""
-    return any(fnmatchcase(action, pattern.lower()) for pattern in patterns)
+    return any(matches(pattern.lower(), action) for pattern in patterns)
 
 
 def reaches(pattern: str, action: str) -> bool:
-    """Whether an action pattern of a policy includes a concrete action."""
-    return fnmatchcase(action.lower(), pattern.lower())
+    """Whether an action pattern of a policy includes a concrete action. Brackets are no wildcards to IAM."""
+    return matches(pattern.lower(), action.lower())

@@ -50,6 +50,10 @@ class Observation:
     severity: Severity | None = None
 
 
+def _nobody_waits() -> None:
+    """For rules that run where nobody watches their progress."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleContext:
     """Everything a check may look at.
@@ -60,6 +64,7 @@ class RuleContext:
         parameters: of this rule, for this environment.
         tables: dated data tables by name.
         bundle_digest: of the rules in force.
+        tick: called by expression rules before each object, so that one that stands still can be told.
     """
 
     subject: GateInput
@@ -67,6 +72,7 @@ class RuleContext:
     bundle_digest: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tick: Callable[[], None] = _nobody_waits
 
     @property
     def spec(self) -> Spec:

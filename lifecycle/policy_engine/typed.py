@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-from lifecycle.domain.errors import LifecycleError, Place
+from lifecycle.domain.errors import LifecycleError, Place, PolicyError
 from lifecycle.domain.policy import Finding, GateInput, GateVerdict, Severity
 from lifecycle.domain.ports import Clock, PolicyEngine
 from lifecycle.domain.spec import Entry
@@ -23,6 +26,8 @@ from lifecycle.policy_engine import (
 from lifecycle.policy_engine.bundle import Bundle, bundle_digest, load_bundle
 from lifecycle.policy_engine.catalogue import CatalogueEntry, mismatches
 from lifecycle.policy_engine.cel_rules import cel_rules
+from lifecycle.policy_engine.fixtures import load_cases, uncovered
+from lifecycle.policy_engine.killable import PATIENCE, KillableRules
 from lifecycle.policy_engine.rule import Observation, Rule, RuleContext, SpecRule, UnknownValueError
 
 RULES: tuple[Rule, ...] = (
@@ -48,13 +53,27 @@ class TypedPolicyEngine:
         folder: the bundle (`policies/`), from a trusted place, never from the change under review.
         clock: says which day it is, for everything that lapses.
         rules: the coded rules; another set only in tests of the engine itself.
+        proven: whether a rule without a case that must fire and one that must not is an error; not so only for who
+            reports that himself, as `lifecycle policy test` does.
+        patience: how long one expression may take over one object.
     """
 
-    def __init__(self, folder: Path, *, clock: Clock, rules: tuple[Rule, ...] = RULES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        clock: Clock,
+        rules: tuple[Rule, ...] = RULES,
+        proven: bool = True,
+        patience: timedelta = PATIENCE,
+    ) -> None:
         self._folder = folder
         self._clock = clock
         self._rules = rules
+        self._proven = proven
+        self._patience = patience
         self._loaded: tuple[Bundle, tuple[Rule, ...]] | None = None
+        self._checked: dict[str, tuple[str, ...]] = {}
 
     def evaluate(self, subject: GateInput) -> GateVerdict:
         """Run every rule that applies. Anything that goes wrong is a verdict that does not pass."""
@@ -62,10 +81,21 @@ class TypedPolicyEngine:
             bundle, rules = self._load()
         except (LifecycleError, OSError) as error:
             return GateVerdict(findings=(), rules_evaluated=0, errors=(str(error),), bundle_digest="")
-        wrong = mismatches(bundle.catalogue, rules)
-        if wrong:
+        if wrong := self._wrong(bundle, rules):
             return GateVerdict(findings=(), rules_evaluated=0, errors=wrong, bundle_digest=bundle.digest)
-        return _Evaluation(bundle, subject, self._clock).run(rules)
+        return _Evaluation(bundle, subject, self._clock, self._patience).run(rules)
+
+    def _wrong(self, bundle: Bundle, rules: tuple[Rule, ...]) -> tuple[str, ...]:
+        """What keeps the whole bundle from judging; looked at once for each content of the folder."""
+        if bundle.digest not in self._checked:
+            wrong = mismatches(bundle.catalogue, rules)
+            if not wrong and self._proven:
+                try:
+                    wrong = uncovered(load_cases(self._folder / "tests"), bundle.catalogue)
+                except LifecycleError as error:
+                    wrong = (str(error),)
+            self._checked = {bundle.digest: wrong}
+        return self._checked[bundle.digest]
 
     def _load(self) -> tuple[Bundle, tuple[Rule, ...]]:
         """Bundle and rules; read and compiled anew when any file of the folder is another than last time."""
@@ -78,25 +108,57 @@ class TypedPolicyEngine:
 class _Evaluation:
     """One pass over all rules with one reading of the clock."""
 
-    def __init__(self, bundle: Bundle, subject: GateInput, clock: Clock) -> None:
+    def __init__(self, bundle: Bundle, subject: GateInput, clock: Clock, patience: timedelta) -> None:
         self._bundle = bundle
         self._subject = subject
+        self._patience = patience
         self._today = clock().date()
         self._changes = subject.plan.changing() if subject.plan else ()
 
     def run(self, rules: tuple[Rule, ...]) -> GateVerdict:
+        due = [rule for rule in rules if self._applies(rule, self._bundle.catalogue[rule.id])]
+        expressions = {rule.id: rule for rule in due if self._bundle.catalogue[rule.id].must}
+        if not expressions:
+            return self._judged(due, self._observe)
+        # Forked here, asked last: both processes work at the same time.
+        with closing(KillableRules(tuple(expressions), self._judge(expressions), patience=self._patience)) as worker:
+            typed = [rule for rule in due if rule.id not in expressions]
+            return self._judged(
+                [*typed, *expressions.values()],
+                lambda rule: self._answered(worker, rule) if rule.id in expressions else self._observe(rule),
+            )
+
+    def _judge(self, rules: Mapping[str, Rule]) -> Callable[[str, Callable[[], None]], list[Any]]:
+        numbers = {id(change): number for number, change in enumerate(self._changes)}
+
+        def judge(rule: str, tick: Callable[[], None]) -> list[Any]:
+            return [
+                [seen.message, seen.key_path, numbers.get(id(seen.change)), seen.evidence]
+                for seen in self._observe(rules[rule], tick)
+            ]
+
+        return judge
+
+    def _answered(self, worker: KillableRules, rule: Rule) -> Iterator[Observation]:
+        answer = worker.answer(rule.id)
+        if answer.error:
+            raise PolicyError(answer.error, remedy="correct the rule, then run `lifecycle policy test`")
+        for message, key_path, number, evidence in answer.seen:
+            change = None if number is None else self._changes[number]
+            yield Observation(message=message, key_path=key_path, change=change, evidence=evidence)
+
+    def _judged(self, rules: list[Rule], observe: Callable[[Rule], Iterator[Observation]]) -> GateVerdict:
         findings: list[Finding] = []
         errors: list[str] = []
         evaluated: list[str] = []
         for rule in rules:
             entry = self._bundle.catalogue[rule.id]
-            if not self._applies(rule, entry):
-                continue
             try:
-                findings += [self._finding(entry, seen) for seen in self._observe(rule, entry)]
+                findings += [self._finding(entry, seen) for seen in observe(rule)]
                 evaluated.append(rule.id)
             except Exception as error:  # whatever a rule raises, the gate does not pass
-                errors.append(f"rule {rule.id} could not be evaluated: {type(error).__name__}: {error}")
+                what = str(error) if isinstance(error, PolicyError) else f"{type(error).__name__}: {error}"
+                errors.append(f"policy file {entry.place}: rule {rule.id} could not be evaluated: {what}")
         return GateVerdict(
             findings=tuple(sorted(findings, key=_order)) + self._stale_waivers(findings),
             rules_evaluated=len(evaluated),
@@ -111,13 +173,14 @@ class _Evaluation:
         needs_plan = not isinstance(rule, SpecRule) or rule.needs_plan
         return not needs_plan or self._subject.plan is not None
 
-    def _observe(self, rule: Rule, entry: CatalogueEntry) -> Iterator[Observation]:
+    def _observe(self, rule: Rule, tick: Callable[[], None] = lambda: None) -> Iterator[Observation]:
         context = RuleContext(
             subject=self._subject,
             today=self._today,
             bundle_digest=self._bundle.digest,
-            parameters=entry.parameters_for(self._subject.spec.environment),
+            parameters=self._bundle.catalogue[rule.id].parameters_for(self._subject.spec.environment),
             tables=self._bundle.tables,
+            tick=tick,
         )
         if isinstance(rule, SpecRule):
             yield from rule.check(context)

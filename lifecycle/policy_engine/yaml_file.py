@@ -38,6 +38,15 @@ def read_yaml(path: Path) -> Any:
         raise ConfigurationError(f"policy file {path.name} cannot be read: {error}", remedy=_REMEDY) from error
 
 
+def record_lines(path: Path) -> tuple[int, ...]:
+    """The line on which each record of a list of records begins; for a file that `read_yaml` could read."""
+    import yaml
+
+    node = yaml.compose(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    items = node.value if isinstance(node, yaml.SequenceNode) else ()
+    return tuple(item.start_mark.line + 1 for item in items)
+
+
 def validated(path: Path, model: type[Model], items: Any) -> tuple[Model, ...]:
     """A list of records as models.
 
@@ -54,7 +63,8 @@ def validated(path: Path, model: type[Model], items: Any) -> tuple[Model, ...]:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"])
             label = item.get("id", f"record {number}") if isinstance(item, dict) else f"record {number}"
-            message = f"policy file {path.name}: {label}: {field}: {first['msg']}"
+            line = record_lines(path)[number - 1]
+            message = f"policy file {path.name}:{line}: {label}: {field}: {first['msg']}"
             raise ConfigurationError(message, remedy=_REMEDY) from error
     return tuple(found)
 

@@ -1,7 +1,8 @@
 """A rule written as an expression is bounded, checked when it is loaded, and fails closed when it runs."""
 
+import os
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,15 @@ def bundle(tmp_path: Path) -> Path:
     return Path(shutil.copytree(POLICIES, tmp_path / "policies"))
 
 
-def judge(bundle: Path, must: str, over: str = "change", message: str = "bad", **subject: Any) -> GateVerdict:
+def judge(
+    bundle: Path, must: str, over: str = "change", message: str = "bad", patience: float = 60, **subject: Any
+) -> GateVerdict:
     quoted = "'" + must.replace("'", "''") + "'"
     (bundle / "rules" / "mine.yaml").write_text(RULE.format(over=over, must=quoted, message=message))
     case = Case(rule="LC-MINE-001", fires=True, because="it is a test", **subject)
-    engine = TypedPolicyEngine(bundle, clock=lambda: datetime(2026, 11, 24, tzinfo=UTC))
+    engine = TypedPolicyEngine(
+        bundle, clock=lambda: datetime(2026, 11, 24, tzinfo=UTC), proven=False, patience=timedelta(seconds=patience)
+    )
     return engine.evaluate(gate_input(case, read_yaml(POLICIES / "tests" / "base.yaml")))
 
 
@@ -91,7 +96,7 @@ def test_a_wrong_or_unbounded_expression_is_refused_when_loaded(bundle: Path, mu
     assert not verdict.passed
     assert verdict.rules_evaluated == 0
     assert said in verdict.errors[0]
-    assert "LC-MINE-001" in verdict.errors[0]
+    assert verdict.errors[0].startswith("policy file mine.yaml:1: rule LC-MINE-001: must ")
 
 
 def test_list_functions_one_after_the_other_are_no_nesting(bundle: Path) -> None:
@@ -106,7 +111,7 @@ def test_list_functions_one_after_the_other_are_no_nesting(bundle: Path) -> None
 def test_a_missing_field_a_wrong_type_or_no_answer_does_not_pass(bundle: Path, must: str) -> None:
     verdict = judge(bundle, must, changes=CHANGE)
     assert not verdict.passed
-    assert verdict.errors[0].startswith("rule LC-MINE-001 could not be evaluated")
+    assert verdict.errors[0].startswith("policy file mine.yaml:1: rule LC-MINE-001 could not be evaluated")
 
 
 UNKNOWN = ({"address": "m.t", "type": "terraform_data", "action": "create", "unknown": {"input": True}},)
@@ -149,3 +154,36 @@ def test_the_worst_expression_that_loads_ends_on_a_large_list(bundle: Path) -> N
     long = [{"address": "m.t", "type": "terraform_data", "action": "create", "after": {"l": list(range(50_000))}}]
     verdict = judge(bundle, " && ".join(["change.after.l.all(a, a >= 0)"] * 20), changes=tuple(long))
     assert verdict.errors == ()
+
+
+def test_an_expression_that_takes_long_is_stopped_and_does_not_pass(bundle: Path) -> None:
+    long = [{"address": "m.t", "type": "terraform_data", "action": "create", "after": {"l": list(range(50_000))}}]
+    must = " && ".join(["change.after.l.all(a, a >= 0)"] * 20)
+    verdict = judge(bundle, must, changes=tuple(long), patience=0.001)
+    assert not verdict.passed
+    (error,) = [text for text in verdict.errors if "LC-MINE-001" in text]
+    assert error == (
+        "policy file mine.yaml:1: rule LC-MINE-001 could not be evaluated: "
+        "took longer than 0.001 s over one object and was stopped"
+    )
+    assert "LC-MINE-001" not in verdict.evaluated
+
+
+@pytest.mark.parametrize(
+    "must",
+    [
+        'change.after.a == 1 && change.after["b"] == 2 && change.before.c == 3',
+        "size(change.after) == 2 && size(change.before) == 1",
+        '[change].all(c, c.after.a == 1 && c.before.c == 3) && change["after"].b == 2',
+    ],
+)
+def test_an_expression_sees_every_attribute_that_it_reads_however_it_is_written(bundle: Path, must: str) -> None:
+    change = {"address": "m.t", "type": "x", "action": "update", "before": {"c": 3}, "after": {"a": 1, "b": 2}}
+    verdict = judge(bundle, must, changes=(change,))
+    assert verdict.errors == () and mine(verdict) == []
+
+
+def test_no_process_is_left_after_an_evaluation(bundle: Path) -> None:
+    judge(bundle, "true", changes=CHANGE)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)

@@ -27,7 +27,7 @@ def test_every_case_behaves_as_it_says(engine: TypedPolicyEngine) -> None:
 
 
 def test_every_rule_has_a_case_that_must_fire_and_one_that_must_not() -> None:
-    assert uncovered(CASES, tuple(load_bundle(POLICIES).catalogue)) == ()
+    assert uncovered(CASES, load_bundle(POLICIES).catalogue) == ()
 
 
 def test_every_case_is_of_a_rule_that_exists() -> None:

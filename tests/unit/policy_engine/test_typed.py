@@ -1,5 +1,6 @@
 """The engine fails closed, whatever goes wrong."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -64,7 +65,8 @@ def test_a_record_without_code_does_not_pass(bundle: Path) -> None:
         file.write(
             "- {id: LC-AGT-099, title: no code behind, severity: error, why: it is a test, remedy: remove it again}\n"
         )
-    assert judge(bundle).errors == ("rule LC-AGT-099 stands in the catalogue but has no code",)
+    (error,) = judge(bundle).errors
+    assert re.fullmatch(r"policy file agents\.yaml:\d+: rule LC-AGT-099 stands in the catalogue but has no code", error)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_a_record_without_code_does_not_pass(bundle: Path) -> None:
         ("{least_days: 14}", "{least_days: many}", "least_days"),
         ("{least_days: 14}", "{least_days: 14, least_days: 1}", "stands twice"),
         ("{least_days: 14}", "{least_days: 14", "agents.yaml:"),
-        ("id: LC-AGT-002", "id: LC-AGT-001", "stands twice"),
+        ("id: LC-AGT-002", "id: LC-AGT-001", "agents.yaml:9: rule LC-AGT-001 stands twice, as in agents.yaml:2"),
     ],
 )
 def test_a_typo_in_the_catalogue_does_not_pass(bundle: Path, old: str, new: str, expected: str) -> None:
@@ -87,6 +89,15 @@ def test_a_typo_in_the_catalogue_does_not_pass(bundle: Path, old: str, new: str,
     assert expected in verdict.errors[0]
 
 
+def test_a_rule_without_cases_does_not_pass_and_has_its_line(bundle: Path) -> None:
+    path = bundle / "tests" / "agents.yaml"
+    path.write_text(path.read_text().replace("fires: false", "fires: true", 1))
+    (error,) = judge(bundle).errors
+    assert re.fullmatch(r"policy file agents\.yaml:\d+: rule LC-AGT-00\d has no case that must not fire", error)
+    shutil.rmtree(bundle / "tests")
+    assert len(judge(bundle).errors) > 80
+
+
 def test_a_rule_that_raises_does_not_pass(bundle: Path) -> None:
     def broken(_context: RuleContext) -> Iterator[Observation]:
         raise RuntimeError("boom")
@@ -95,10 +106,10 @@ def test_a_rule_that_raises_does_not_pass(bundle: Path) -> None:
         path.unlink()
     record = "- {id: LC-X-001, title: a broken rule, severity: note, why: it is a test, remedy: remove it again}\n"
     (bundle / "rules" / "x.yaml").write_text(record)
-    engine = TypedPolicyEngine(bundle, clock=lambda: NOW, rules=(SpecRule(id="LC-X-001", check=broken),))
+    engine = TypedPolicyEngine(bundle, clock=lambda: NOW, rules=(SpecRule(id="LC-X-001", check=broken),), proven=False)
     verdict = engine.evaluate(subject())
     assert not verdict.passed
-    assert verdict.errors == ("rule LC-X-001 could not be evaluated: RuntimeError: boom",)
+    assert verdict.errors == ("policy file x.yaml:1: rule LC-X-001 could not be evaluated: RuntimeError: boom",)
 
 
 def test_an_undated_table_does_not_pass(bundle: Path) -> None:
