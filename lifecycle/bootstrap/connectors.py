@@ -62,7 +62,7 @@ class Verifiers:
 
     def login(self, credential: Credential) -> BoundVerifier:
         """What shows that a value of this kind logs in, where no connector uses it."""
-        from lifecycle.bootstrap.issuers_cloud import entra_settings
+        from lifecycle.bootstrap.issuers_cloud import entra_settings, storage_settings
         from lifecycle.connectors.aws_identity import AwsIdentitySettings
         from lifecycle.connectors.datarobot import DataRobotSettings
         from lifecycle.connectors.oauth_refresh_token import OAuthRefreshTokenCheck
@@ -80,6 +80,8 @@ class Verifiers:
                 kind, settings = "datarobot", DataRobotSettings(datarobot=credential.settings.datarobot)
             case "entra_application_certificate" | "entra_application_password":
                 kind, settings = "entra_application", entra_settings(credential)
+            case "azure_storage_account_key":
+                kind, settings = "azure_blob", storage_settings(credential)
             case "databricks_service_principal_secret" | "okta_client_secret":
                 kind, settings = "oauth_token", OAuthTokenSettings(scope=own.scope)
             case "oauth_client_secret" | "oauth_private_key_jwt":

@@ -16,6 +16,7 @@ from lifecycle.domain.spec import Allowlist, Connector, Spec
 
 RULE = "LC-VERIFY-001"
 _PORTS = {"https": 443, "http": 80, "amqps": 5671, "amqp": 5672}
+_ENTRA = "https://login.microsoftonline.com"
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1", ""})
 
 
@@ -45,6 +46,7 @@ class Endpoints:
             "datarobot": self._datarobot,
             "datarobot_data_store": self._datarobot,
             "datarobot_prediction_server": lambda item: (*self._datarobot(item), *_stated(item.settings)),
+            "entra_application": lambda connector: (connector.settings.authority or _ENTRA,),
             "oauth_token": self._oauth_token,
             "s3": self._s3,
             "snowflake": lambda connector: _snowflake(connector, around.spec),

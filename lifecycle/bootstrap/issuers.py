@@ -11,7 +11,7 @@ from lifecycle.bootstrap.stores import KeptValue, Stores, vault_server
 from lifecycle.bootstrap.surroundings import SANDBOX, Surroundings, utc_now
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.naming import cloud_name
-from lifecycle.domain.secret import SecretRef, VersionStage, secret_value
+from lifecycle.domain.secret import Fingerprinter, SecretRef, VersionStage, secret_value
 from lifecycle.domain.spec import Credential
 
 if TYPE_CHECKING:
@@ -188,6 +188,16 @@ class Issuers:
         """Whether other credentials are changed with this one (class F: it comes last)."""
         others = self._around.spec.credentials.values()
         return any(getattr(other.settings, "admin", None) == credential.name for other in others)
+
+    @property
+    def fingerprinter(self) -> Fingerprinter:
+        """Names values without revealing them."""
+        return self._stores.fingerprinter
+
+    def kept(self, credential: Credential, what: str) -> KeptValue:
+        """Where an issuer keeps what it must know between runs, beside the credential."""
+        ref = SecretRef(store=credential.store, path=f"{credential.name}-{what}")
+        return KeptValue(store=self._stores.named(credential.store), ref=ref)
 
     def _registration(self, credential: Credential) -> KeptValue:
         """Where the registration access token is kept; the sandbox's first one is put there."""

@@ -21,6 +21,7 @@ def cloud_builders(around: Surroundings, issuers: Issuers) -> Mapping[str, Calla
     """One builder per kind."""
     clouds = _Clouds(around, issuers)
     return {
+        "azure_storage_account_key": clouds.storage_key,
         "databricks_service_principal_secret": clouds.databricks,
         "entra_application_certificate": clouds.entra_certificate,
         "entra_application_password": clouds.entra_password,
@@ -59,6 +60,30 @@ class _Clouds:
             self_admin=self._issuers.administers(credential),
         )
         return BoundIssuer(issuer=issuer, principal=own.client_id)
+
+    def storage_key(self, credential: Credential) -> BoundIssuer:
+        from lifecycle.clients.entra import RESOURCE_MANAGER, EntraLogin, EntraPlace, default_scope
+        from lifecycle.clients.rest import RestClient
+        from lifecycle.clients.web import WebClient
+        from lifecycle.issuers.azure_storage_account_key import AzureStorageAccountKeyIssuer
+
+        own = credential.settings
+        login = EntraLogin(
+            scope=default_scope(own.management),
+            read=self._issuers.admin(credential),
+            place=EntraPlace(authority=own.authority, ca_file=own.ca_file),
+        )
+        web = WebClient(ca_file=own.ca_file)
+        issuer = AzureStorageAccountKeyIssuer(
+            RestClient(own.management, RESOURCE_MANAGER, login.authorization, web=web),
+            self._issuers.kept(credential, "notes"),
+            self._issuers.fingerprinter,
+            current=self._issuers.current(credential),
+            subscription_id=own.subscription_id,
+            resource_group=own.resource_group,
+            take_over=own.take_over,
+        )
+        return BoundIssuer(issuer=issuer, principal=own.account)
 
     def okta(self, credential: Credential) -> BoundIssuer:
         from lifecycle.clients.rest import RestClient
@@ -119,6 +144,14 @@ def outlasting(credential: Credential) -> timedelta:
             remedy="raise `lifetime`, or lower `rotation_period`",
         )
     return lifetime
+
+
+def storage_settings(credential: Credential) -> Any:
+    """The target that shows whether a key of a storage account works."""
+    from lifecycle.connectors.azure_blob import AzureBlobSettings
+
+    own = credential.settings
+    return AzureBlobSettings(account=own.account, container=own.container, url=own.blob_service, ca_file=own.ca_file)
 
 
 def entra_settings(credential: Credential) -> Any:

@@ -67,6 +67,7 @@ def registry() -> KindRegistry:
 def _issuers() -> tuple[Kind, ...]:
     from lifecycle.issuers import (
         aws_iam_access_key,
+        azure_storage_account_key,
         databricks_service_principal_secret,
         datarobot_api_key,
         entra_application_certificate,
@@ -82,6 +83,7 @@ def _issuers() -> tuple[Kind, ...]:
 
     return (
         aws_iam_access_key.KIND,
+        azure_storage_account_key.KIND,
         databricks_service_principal_secret.KIND,
         datarobot_api_key.KIND,
         entra_application_certificate.KIND,

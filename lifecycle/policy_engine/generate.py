@@ -111,12 +111,22 @@ def _held(identity: str, files: Mapping[str, str]) -> str:
     return ", ".join(f"`{path.partition('/')[2]}`" for path in own) or "none"
 
 
+_BROADER = {
+    "azure_storage_account_key": "rotate: who may list the keys of a storage account may read everything in it.",
+    "databricks_service_principal_secret": "rotate: the manager of a service principal can act as it.",
+    "entra_application_certificate": "rotate: the owner of an Entra application may change all of it, and act as it.",
+    "entra_application_password": "rotate: the owner of an Entra application may change all of it, and act as it.",
+    "okta_client_secret": "rotate: an Okta API token has every right of its owner; give it a user of its own.",
+}
+
+
 def residual_risks(spec: Spec) -> tuple[str, ...]:
     """What cannot be narrowed further, in words, for the list that a reviewer accepts."""
     names, kinds = Names(spec), {entry.kind for entry in spec.credentials.values()}
     found: list[str] = []
     if "datarobot_api_key" in kinds:
         found.append("rotate: DataRobot lets only an administrator make keys for other users; its token is one.")
+    found += sorted({text for kind, text in _BROADER.items() if kind in kinds})
     if "oauth_client_secret" in kinds:
         found.append("rotate: a registration access token may change everything about its own OAuth client.")
     if "aws_iam_access_key" in kinds:

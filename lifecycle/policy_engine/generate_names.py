@@ -24,6 +24,14 @@ def setting(settings: Any, name: str, default: Any = "") -> Any:
     return default if found is None else found
 
 
+# What an issuer keeps for itself beside a credential of these kinds.
+_KEPT = {
+    "azure_storage_account_key": "notes",
+    "oauth_client_secret": "registration",
+    "oauth_private_key_jwt": "registration",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """One ECS service that is restarted after a delivery."""
@@ -93,8 +101,8 @@ class Names:
         for name, entry in sorted(self.spec.credentials.items()):
             if entry.store != store or entry.manage not in (Manage.ROTATE, Manage.OWN):
                 continue
-            if entry.kind == "oauth_client_secret":
-                found.append(f"{name}-registration")
+            if entry.kind in _KEPT:
+                found.append(f"{name}-{_KEPT[entry.kind]}")
             found += [f"{name}-delivery-{place.service}" for place in self.delivered(entry)]
         return tuple(found)
 

@@ -22,6 +22,7 @@ from lifecycle.settings import Settings
 _PG = {"kind": "postgres_role_password", "host": "db.acme.example"}
 _OAUTH = {"client_id": "ingest", "issuer": "https://login.acme.example"}
 _ENTRA = {"tenant_id": "11111111-2222-3333-4444-555555555555", "client_id": "66666666-2222-3333-4444-555555555555"}
+_STORAGE = {"subscription_id": "s", "resource_group": "ml", "account": "acmeml", "container": "features"}
 _DATABRICKS = {"account_id": "a", "service_principal_id": "12345", "client_id": "app"}
 _CREDENTIALS: dict[str, dict[str, Any]] = {
     "access-key": {"kind": "aws_iam_access_key", "user": "ingest"},
@@ -38,6 +39,7 @@ _CREDENTIALS: dict[str, dict[str, Any]] = {
     "sf-user": {"kind": "snowflake_key_pair", "account": "acme-prod", "user": "INGEST", "admin": "sf-admin"},
     "entra-admin": {"kind": "entra_application_certificate", **_ENTRA},
     "entra-app": {"kind": "entra_application_password", "admin": "entra-admin", **_ENTRA},
+    "blob-key": {"kind": "azure_storage_account_key", "admin": "entra-admin", **_STORAGE},
     "okta-app": {"kind": "okta_client_secret", "org": "https://acme.okta.com", **_OAUTH},
     "dbx-admin": {"kind": "databricks_service_principal_secret", **_DATABRICKS},
     "dbx-user": {"kind": "databricks_service_principal_secret", "admin": "dbx-admin", **_DATABRICKS},
