@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.domain.errors import ConfigurationError
+from lifecycle.foundation.process_end import ended_within
 
 _PROC = Path("/proc")
 _KILL_PATIENCE = 5.0  # seconds until a SIGKILLed process is gone
@@ -124,7 +124,7 @@ def stop(mark: ProcessMark, *, patience: timedelta = timedelta(seconds=3)) -> bo
         for name, seconds in ((signal.SIGTERM, patience.total_seconds()), (signal.SIGKILL, _KILL_PATIENCE)):
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(handle, name)
-            if _ended_within(handle, seconds):
+            if ended_within(handle, seconds):
                 break
         return True
     finally:
@@ -151,10 +151,3 @@ def wait_until(condition: Any, *, deadline: float, interval: float = 0.02) -> bo
             return False
         time.sleep(interval)
     return True
-
-
-def _ended_within(handle: int, seconds: float) -> bool:
-    # poll, not select: select refuses descriptors above 1023, which a busy process reaches.
-    poll = select.poll()
-    poll.register(handle, select.POLLIN)
-    return bool(poll.poll(seconds * 1000))

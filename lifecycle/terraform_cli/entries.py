@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from lifecycle.domain.allowlist import RenderedAllowlist
 from lifecycle.domain.errors import ConfigurationError, Place, Problem
-from lifecycle.domain.naming import cloud_name, secret_name
+from lifecycle.domain.naming import DERIVED_NAMES, cloud_name, secret_name
 from lifecycle.domain.spec import Agent, Allowlist, Credential, Entry, Manage, Permission, ServiceAccount, Spec, Trust
 from lifecycle.terraform_cli.addresses import address_of
 from lifecycle.terraform_cli.expressions import Expression, expression
@@ -24,7 +24,6 @@ from lifecycle.terraform_cli.expressions import Expression, expression
 SECRETS_MANAGER = "aws_secrets_manager"
 # The value of a DataRobot key is a flat document; ECS picks the field by its name.
 API_TOKEN_FIELD = "api_token"  # noqa: S105 - a field name
-_DERIVED_NAMES = 54  # modules append up to ten characters for what must fit into IAM's 64
 _LOG_RETENTION = (
     1,
     3,
@@ -141,7 +140,7 @@ def _starred_actions(permissions: tuple[Permission, ...]) -> list[str]:
 def allowlist(spec: Spec, entry: Allowlist, rendered: RenderedAllowlist) -> dict[str, Any]:
     """Arguments of `proxy_allowlist`: each target's rules in the target's own form."""
     arguments: dict[str, Any] = {
-        "name": cloud_name(spec.environment, entry.name, limit=_DERIVED_NAMES),
+        "name": cloud_name(spec.environment, entry.name, limit=DERIVED_NAMES),
         "targets": sorted(entry.targets),
     }
     if "aws_security_group" in entry.targets:
@@ -170,7 +169,7 @@ def agent(spec: Spec, entry: Agent, renderings: Renderings) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         **optional,
         "environment_variables": _agent_environment(spec, entry),
-        "name": cloud_name(spec.environment, entry.name, limit=_DERIVED_NAMES),
+        "name": cloud_name(spec.environment, entry.name, limit=DERIVED_NAMES),
         "cpu": runtime.cpu,
         "memory": runtime.memory,
         "task_role_arn": _role_arn(spec, entry),

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import select
 import signal
 import subprocess
 import time
@@ -23,6 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from lifecycle.domain.errors import ConfigurationError
+from lifecycle.foundation.process_end import ended_within
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -179,7 +179,7 @@ class _Watch:
             ended = False
             while not ended:
                 try:
-                    ended = _ended_within(handle, _INTERVAL)
+                    ended = ended_within(handle, _INTERVAL)
                     self._drain()
                     if not ended:
                         self._check()
@@ -192,7 +192,7 @@ class _Watch:
         if self.child.returncode is None and not _ended(self.child.pid):
             self._signal(signal.SIGINT)
             with _pidfd(self.child.pid) as handle:
-                _ended_within(handle, self.limits.grace.total_seconds())
+                ended_within(handle, self.limits.grace.total_seconds())
             self.killed = self.killed or not _ended(self.child.pid)
         self._signal(signal.SIGKILL)
         self.child.wait()
@@ -251,11 +251,4 @@ def _pidfd(pid: int) -> Iterator[int]:
 
 def _ended(pid: int) -> bool:
     with _pidfd(pid) as handle:
-        return _ended_within(handle, 0)
-
-
-def _ended_within(handle: int, seconds: float) -> bool:
-    # poll, not select: select refuses descriptors above 1023, which a busy process reaches.
-    poll = select.poll()
-    poll.register(handle, select.POLLIN)
-    return bool(poll.poll(seconds * 1000))
+        return ended_within(handle, 0)
