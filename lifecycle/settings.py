@@ -31,7 +31,9 @@ class Settings(BaseSettings):
         terraform: path or name of the binary; empty = `terraform`, else `tofu`, whichever is on PATH.
         provider_mirror: an unpacked provider mirror; empty = look in the usual places, else download.
         state_dir: where sandboxes, run records and receipts of this user live.
-        policy_digest: the pinned policy bundle, where the apply identity can read but not write.
+        policy_digest: the pinned policy bundle. Like `policy_pin`, never taken from lifecycle.toml, which lies in the
+            repository that is under review.
+        policy_pin: where it is pinned instead: `file:PATH`, `ssm:ARN` or `vault:URL`.
         spec_digest: the approved spec, on hosts that hold no receipt of its apply; where they can read but not write.
         rates: calls a second that a provider's quota allows, by its name in `rotate plan`, where ours is a guess.
         vault_token: used by stores whose `auth` is `token`.
@@ -50,6 +52,7 @@ class Settings(BaseSettings):
     provider_mirror: str = ""
     state_dir: Path = Field(default_factory=lambda: _state_home() / "lifecycle")
     policy_digest: str = ""
+    policy_pin: str = ""
     spec_digest: str = ""
     rates: dict[str, float] = {}
     vault_token: SecretText = SecretText("")
@@ -71,7 +74,15 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments win over the environment, the environment over lifecycle.toml; there is no .env file."""
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, _RepositorySource(settings_cls)
+
+
+class _RepositorySource(TomlConfigSettingsSource):
+    """`lifecycle.toml`, but for what the repository must not decide about itself."""
+
+    def __call__(self) -> dict[str, Any]:
+        """What the file sets, without the pins of the policy bundle."""
+        return {name: value for name, value in super().__call__().items() if not name.startswith("policy_")}
 
 
 def _state_home() -> Path:

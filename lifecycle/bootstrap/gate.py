@@ -21,25 +21,29 @@ def gate(around: Surroundings) -> PolicyEngine:
 
 
 def pinned_gate(around: Surroundings) -> PolicyEngine:
-    """The engine over the bundle whose digest is pinned; a sandbox pins the one it finds.
+    """The engine over the bundle whose digest is pinned; a sandbox pins the one that it finds first.
 
     Raises:
         PolicyError: nothing is pinned, or the folder is not what is pinned.
     """
+    from lifecycle.bootstrap.policy_pin import pin_in_sandbox, pinned_digest
     from lifecycle.policy_engine.bundle import bundle_digest
 
-    if around.sandbox is None:
-        found, pinned = bundle_digest(around.paths.policies), around.settings.policy_digest
-        if not pinned:
-            raise PolicyError(
-                "no policy bundle is pinned, so the change under review could bring its own rules",
-                remedy=f"set LIFECYCLE_POLICY_DIGEST={found} where this identity can read but not write",
-            )
-        if found != pinned:
-            raise PolicyError(
-                f"policies/ is {found}, but {pinned} is pinned",
-                remedy="check out the pinned bundle, or pin the new one",
-            )
+    found, pinned = bundle_digest(around.paths.policies), pinned_digest(around)
+    if not pinned and around.sandbox is not None:
+        pin_in_sandbox(around, found)
+    elif not pinned:
+        raise PolicyError(
+            "no policy bundle is pinned, so the change under review could bring its own rules",
+            remedy=f"set LIFECYCLE_POLICY_DIGEST={found} where this identity can read but not write (a line in"
+            " lifecycle.toml does not count: it is under review too)",
+        )
+    elif found != pinned:
+        raise PolicyError(
+            f"policies/ is {found}, but {pinned} is pinned",
+            remedy="check out the pinned bundle; a new one is checked with `lifecycle policy bundle verify` and then"
+            f" pinned{' with `lifecycle policy bundle pin`' if around.sandbox else ''}, in a change of its own",
+        )
     return gate(around)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lifecycle.bootstrap.rotation import Rotation
     from lifecycle.bootstrap.runs import Confirm, Runs
     from lifecycle.bootstrap.verification import Checks, Watch
+    from lifecycle.bootstrap.trust_desk import TrustDesk
     from lifecycle.bootstrap.whose import Owner
     from lifecycle.domain.allowlist import RenderedAllowlist
     from lifecycle.domain.approval import Approval
@@ -320,6 +321,13 @@ class House:
         from lifecycle.bootstrap.policy_desk import PolicyDesk
 
         return PolicyDesk(self._around, lambda: self.infrastructure, lambda: self.rotation.journal)
+
+    @cached_property
+    def trust(self) -> TrustDesk:
+        """Which rules may judge: build, sign, verify the policy bundle."""
+        from lifecycle.bootstrap.trust_desk import TrustDesk
+
+        return TrustDesk(self._around)
 
     # -- local servers and new repositories -------------------------------------------------------------------------
 

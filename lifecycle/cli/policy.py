@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from lifecycle.cli import policy_bundle
 from lifecycle.cli.arguments import folder
 from lifecycle.domain.exit_codes import ExitCode
 
@@ -39,6 +40,7 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
     generate = verbs.add_parser("generate", parents=[shared], help="the least rights of the tool's own identities")
     generate.add_argument("--check", action="store_true", help="write nothing; exit code 5 when files are stale")
     generate.set_defaults(run=_generate)
+    policy_bundle.add(verbs, shared)
 
 
 def _check(args: argparse.Namespace, house: House, out: Output) -> int:

@@ -8,14 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from lifecycle.domain.audit import Digest
 from lifecycle.domain.errors import ConfigurationError
+from lifecycle.domain.trust import NamedBundle, TrustRoot
 from lifecycle.foundation.tree_digest import tree_digest
 from lifecycle.policy_engine.catalogue import CatalogueEntry, load_catalogue
 from lifecycle.policy_engine.waivers import Waiver, load_waivers
+from lifecycle.policy_engine.yaml_file import read_yaml
 
 # Written from the code for editors (`make schema`); it judges nothing.
 _SCHEMA = ".schema.json"
+# Signatures over the digest cannot be part of what it names.
+_SIGNATURES = "signatures"
 # Written from specs (`lifecycle policy generate`): it judges nothing, and changes with every spec.
 _GENERATED = "generated"
 
@@ -29,12 +35,14 @@ class Bundle:
         catalogue: rule records by id.
         tables: `data/NAME.json` by name; each tells `as_of` and `source`.
         waivers: `waivers.yaml`.
+        trust: `trust.yaml`: who may hand over to the next bundle, and who may waive.
     """
 
     digest: Digest
     catalogue: Mapping[str, CatalogueEntry]
     tables: Mapping[str, Mapping[str, Any]]
     waivers: tuple[Waiver, ...]
+    trust: TrustRoot
 
 
 def bundle_digest(folder: Path) -> Digest:
@@ -43,7 +51,9 @@ def bundle_digest(folder: Path) -> Digest:
     Raises:
         ConfigurationError: the folder is missing or empty, or holds a symbolic link (its target is not in the bundle).
     """
-    return tree_digest(folder, skip=lambda path: path.parts[0] == _GENERATED or path.name.endswith(_SCHEMA))
+    return tree_digest(
+        folder, skip=lambda path: path.parts[0] in (_GENERATED, _SIGNATURES) or path.name.endswith(_SCHEMA)
+    )
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -57,7 +67,35 @@ def load_bundle(folder: Path) -> Bundle:
         catalogue=load_catalogue(folder / "rules"),
         tables={path.stem: _table(path) for path in sorted((folder / "data").glob("*.json"))},
         waivers=load_waivers(folder / "waivers.yaml"),
+        trust=load_trust(folder / "trust.yaml"),
     )
+
+
+def load_trust(path: Path) -> TrustRoot:
+    """The trust root of a bundle.
+
+    Raises:
+        ConfigurationError: it is missing or wrong, e.g. a quorum of zero.
+    """
+    if not path.is_file():
+        raise ConfigurationError("the bundle has no trust.yaml", remedy="restore it: it says who signs the next bundle")
+    try:
+        return TrustRoot.model_validate(read_yaml(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(
+            f"policy file trust.yaml: {field}: {first['msg']}", remedy="correct the trust root of the bundle"
+        ) from error
+
+
+def named_bundle(folder: Path) -> NamedBundle:
+    """A bundle as its signers name it.
+
+    Raises:
+        ConfigurationError: it has no trust root, or cannot be read.
+    """
+    return NamedBundle(digest=bundle_digest(folder), trust=load_trust(folder / "trust.yaml"))
 
 
 def _table(path: Path) -> Mapping[str, Any]:
