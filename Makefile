@@ -109,7 +109,7 @@ lock: | $(VENV)/bin/python ## resolve requirements again (needs uv)
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --extra sandbox --group build -o requirements/run.lock pyproject.toml
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --extra sandbox --extra postgres --extra azure --group build --group dev \
+	  --extra sandbox --extra postgres --extra azure --extra github --group build --group dev \
 	  -c requirements/run.lock -o requirements/dev.lock pyproject.toml
 
 clean: ## remove what set-up and tests made in this checkout
