@@ -5,6 +5,7 @@ Sources: azure-identity documentation; Microsoft Entra, reference-error-codes.
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from lifecycle.domain.verification import Reason
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, TokenCredential
 
+# azure-identity warns with the raw answers of the token endpoint; what we raise says what of them may be shown.
+logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
 _NUMBER = re.compile(r"AADSTS\d{5,7}")
 _EARLY = 300  # seconds before its end from which a token is no longer used
 _CERTIFICATE = frozenset({"tenant_id", "client_id", "certificate", "private_key"})
