@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.servers.dns",
     "tests.servers.entra",
     "tests.servers.envoy",
+    "tests.servers.feast_server",
     "tests.servers.glewlwyd",
     "tests.servers.https_target",
     "tests.servers.moto",

@@ -47,6 +47,7 @@ class Endpoints:
             "datarobot_data_store": self._datarobot,
             "datarobot_prediction_server": lambda item: (*self._datarobot(item), *_stated(item.settings)),
             "entra_application": lambda connector: (connector.settings.authority or _ENTRA,),
+            "feature_store": lambda item: tuple(filter(None, (item.settings.url, item.settings.registry))),
             "oauth_token": self._oauth_token,
             "s3": self._s3,
             "snowflake": lambda connector: _snowflake(connector, around.spec),

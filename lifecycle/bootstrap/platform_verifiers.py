@@ -21,6 +21,7 @@ def platform_builders(around: Surroundings) -> Mapping[str, Builder]:
     return {
         "databricks_sql": platforms.databricks_sql,
         "datarobot_prediction_server": platforms.prediction_server,
+        "feature_store": platforms.feature_store,
         "generic_https": platforms.generic_https,
     }
 
@@ -30,12 +31,14 @@ def platform_kinds() -> tuple[Kind, ...]:
     from lifecycle.connectors import (
         databricks_sql,
         datarobot_prediction_server,
+        feature_store,
         generic_https,
     )
 
     return (
         databricks_sql.KIND,
         datarobot_prediction_server.KIND,
+        feature_store.KIND,
         generic_https.KIND,
     )
 
@@ -48,6 +51,12 @@ class _Platforms:
         from lifecycle.connectors.databricks_sql import DatabricksSqlVerifier
 
         return DatabricksSqlVerifier(self._around.resolve(settings.url), clock=utc_now)
+
+    def feature_store(self, settings: Any, _credential: Credential | None) -> ConnectorVerifier:
+        from lifecycle.connectors.feature_store import FeatureStoreVerifier
+
+        registry = self._around.resolve(settings.registry)
+        return FeatureStoreVerifier(self._around.resolve(settings.url), registry=registry, clock=utc_now)
 
     def generic_https(self, settings: Any, _credential: Credential | None) -> ConnectorVerifier:
         from lifecycle.connectors.generic_https import GenericHttpsVerifier

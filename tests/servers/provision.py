@@ -158,6 +158,7 @@ SERVERS = {
         _npm_server("npm", folder="oidc_provider"),
         _npm_server("azurite", folder="azurite"),
         _python_server("envoy"),
+        _python_server("feast"),
         _python_server("snowflake"),
     )
 }
