@@ -100,17 +100,17 @@ class FeatureStoreVerifier:
         asked = (*(typed(*item) for item in target.features.items()), *served)
         probe = Probe.begin(asked, clock=self._clock, deadline=deadline, via=via)
         web = WebClient(proxy=probe.proxy, ca_file=target.ca_file)
-        login, token = login_headers(value), _state_of(value, self._clock())
+        login, held = login_headers(value), _state_of(value, self._clock())
         failures: list[tuple[Reason, str]] = []
         waits: list[timedelta] = []
         try:
             for view, references in views.items():
                 if self._registry:
                     answer = self._read_view(probe, web, login, target, view)
-                    failures.extend(_compare(probe, target, answer, view, token=token))
+                    failures.extend(_compare(probe, target, answer, view, held=held))
                     waits.extend(filter(None, [retry_after(answer.headers)]))
                 answer = self._look_up(probe, web, login, target, references)
-                failures.extend(_judge(probe, target, answer, view, token=token, types=not self._registry))
+                failures.extend(_judge(probe, target, answer, view, held=held, types=not self._registry))
                 waits.extend(filter(None, [retry_after(answer.headers)]))
         except Exception as error:
             return probe.failed_exchange(error)
@@ -139,14 +139,14 @@ class FeatureStoreVerifier:
 
 
 def _compare(
-    probe: Probe, target: FeatureStoreSettings, answer: Answer, view: str, *, token: TokenState
+    probe: Probe, target: FeatureStoreSettings, answer: Answer, view: str, *, held: TokenState
 ) -> list[tuple[Reason, str]]:
     """What the registry says of one view's features against the declared types."""
     document = answer.document()
     spec = document.get("spec") if isinstance(document, dict) else None
     listed = spec.get("features") if isinstance(spec, dict) else None
     if answer.status != 200 or not isinstance(listed, list):
-        return [_refusal(answer, f"registry: {view}", token=token)]
+        return [_refusal(answer, f"registry: {view}", held=held)]
     found = {f"{view}:{item.get('name')}": str(item.get("valueType")) for item in listed if isinstance(item, dict)}
     failures = []
     for reference, kind in target.features.items():
@@ -161,12 +161,12 @@ def _compare(
 
 
 def _judge(
-    probe: Probe, target: FeatureStoreSettings, answer: Answer, view: str, *, token: TokenState, types: bool
+    probe: Probe, target: FeatureStoreSettings, answer: Answer, view: str, *, held: TokenState, types: bool
 ) -> list[tuple[Reason, str]]:
     """What the feature server says of one view; with `types` the served values show those too."""
     values = _served(answer)
     if values is None:
-        return [_refusal(answer, f"feature server: {view}", token=token)]
+        return [_refusal(answer, f"feature server: {view}", held=held)]
     failures = []
     for reference, kind in target.features.items():
         of_view, _, name = reference.partition(":")
@@ -213,7 +213,7 @@ def _state_of(value: SecretValue, now: datetime) -> TokenState:
         return "unknown"
 
 
-def _refusal(answer: Answer, step: str, *, token: TokenState) -> tuple[Reason, str]:
+def _refusal(answer: Answer, step: str, *, held: TokenState) -> tuple[Reason, str]:
     told = f"{step}: HTTP {answer.status}"
     document = answer.document()
     if answer.status in (404, 500) and isinstance(document, str | dict):
@@ -222,11 +222,11 @@ def _refusal(answer: Answer, step: str, *, token: TokenState) -> tuple[Reason, s
         if unknown:
             return Reason.NOT_CONFIGURED, f"{told}, a view, feature or join key does not exist"
     detail = answer.text_field("detail")
-    if answer.status == 401 and (token == "none" or detail == "Missing authentication token"):
+    if answer.status == 401 and (held == "none" or detail == "Missing authentication token"):
         return Reason.NOT_CONFIGURED if detail else Reason.AMBIGUOUS, f"{told}, without a token"
     if answer.status == 401 and detail:
         told = f"{told}, said of every token that Feast could not check; see its log"
-        return Reason.EXPIRED if token == "expired" else Reason.AMBIGUOUS, told
+        return Reason.EXPIRED if held == "expired" else Reason.AMBIGUOUS, told
     if answer.status == 403 and isinstance(document, str | dict) and document:
         return Reason.NO_PERMISSION, told
     reason = Reason.AMBIGUOUS if answer.status < 500 and answer.status != 429 else reason_of_status(answer.status)
