@@ -117,7 +117,9 @@ def _from_vault(around: Surroundings, url: str) -> str:
         )
     client = Stores(around).vault_client(known[0])
     what = f"reading the pinned policy digest {path}"
-    allowed: Any = client.read(lambda vault: vault.write("sys/capabilities-self", paths=[path]), what=what)
+    allowed: Any = client.read(
+        lambda vault: vault.adapter.post("/v1/sys/capabilities-self", json={"paths": [path]}), what=what
+    )
     writing = _WRITING & {str(item) for item in allowed["data"].get("capabilities", ())}
     if writing:
         raise PolicyError(
