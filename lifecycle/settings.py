@@ -34,6 +34,7 @@ class Settings(BaseSettings):
         policy_digest: the pinned policy bundle. Like `policy_pin`, never taken from lifecycle.toml, which lies in the
             repository that is under review.
         policy_pin: where it is pinned instead: `file:PATH`, `ssm:ARN` or `vault:URL`.
+        policy_opa: path or name of `opa`, for bundles with Rego; empty = `opa` on PATH. Not from lifecycle.toml either.
         spec_digest: the approved spec, on hosts that hold no receipt of its apply; where they can read but not write.
         rates: calls a second that a provider's quota allows, by its name in `rotate plan`, where ours is a guess.
         vault_token: used by stores whose `auth` is `token`.
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
     state_dir: Path = Field(default_factory=lambda: _state_home() / "lifecycle")
     policy_digest: str = ""
     policy_pin: str = ""
+    policy_opa: str = ""
     spec_digest: str = ""
     rates: dict[str, float] = {}
     vault_token: SecretText = SecretText("")

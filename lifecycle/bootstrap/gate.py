@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 
 def gate(around: Surroundings) -> PolicyEngine:
     """The engine over the repository's bundle, pinned or not: for checks that apply nothing."""
+    from lifecycle.clients.opa import Opa
+    from lifecycle.policy_engine.rego_rules import RegoPolicyEngine
     from lifecycle.policy_engine.typed import TypedPolicyEngine
+    from lifecycle.settings import child_environment
 
-    return TypedPolicyEngine(around.paths.policies, clock=utc_now)
+    folder = around.paths.policies
+    program = Opa(around.settings.policy_opa or "opa", environment=child_environment(with_aws=False))
+    typed = TypedPolicyEngine(folder, clock=utc_now)
+    return RegoPolicyEngine(folder, program=program, clock=utc_now, typed=typed)
 
 
 def pinned_gate(around: Surroundings) -> PolicyEngine:

@@ -221,11 +221,11 @@ def _common(context: RuleContext) -> Any:
 
 def _objects(context: RuleContext, over: Subject) -> Iterator[tuple[str, Any]]:
     if over == "spec":
-        yield "", _plain(context.spec.model_dump())
+        yield "", plain(context.spec.model_dump())
         return
     section = "allowlists" if over == "allowlist_entry" else f"{over}s"
     for name, entry in getattr(context.spec, section).items():
-        document = _plain(entry.model_dump())
+        document = plain(entry.model_dump())
         if over != "allowlist_entry":
             yield f"{section}.{name}", document
             continue
@@ -260,14 +260,14 @@ def _change_document(
     }
 
 
-def _plain(value: Any) -> Any:
-    """What CEL knows: text, numbers, lists, mappings, durations, timestamps."""
+def plain(value: Any) -> Any:
+    """What expressions know: text, numbers, lists, mappings, durations, timestamps."""
     if isinstance(value, BaseModel):
         value = value.model_dump()
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, date) and not isinstance(value, datetime):
         return datetime.combine(value, time(), tzinfo=UTC)
     if value is None or isinstance(value, bool | int | float | timedelta | datetime):
