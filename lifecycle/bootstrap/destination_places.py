@@ -28,6 +28,8 @@ def place_kinds() -> tuple[Kind, ...]:
     from lifecycle.destinations import (
         command,
         datarobot_credential,
+        github_actions_secret,
+        jenkins_credential,
         kubernetes_secret,
         secrets_manager_copy,
         webhook,
@@ -36,6 +38,8 @@ def place_kinds() -> tuple[Kind, ...]:
     return (
         command.KIND,
         datarobot_credential.KIND,
+        github_actions_secret.KIND,
+        jenkins_credential.KIND,
         kubernetes_secret.KIND,
         secrets_manager_copy.KIND,
         webhook.KIND,
@@ -56,6 +60,8 @@ class Places:
         self._builders: Mapping[str, Builder] = {
             "command": self._command,
             "datarobot_credential": self._datarobot_credential,
+            "github_actions_secret": self._github_actions_secret,
+            "jenkins_credential": self._jenkins_credential,
             "kubernetes_secret": self._kubernetes_secret,
             "secrets_manager_copy": self._secrets_manager,
             "webhook": self._webhook,
@@ -118,6 +124,31 @@ class Places:
             data_store=settings.data_store,
             fields=settings.fields,
             former=lambda: self._former(credential),
+        )
+
+    def _github_actions_secret(self, credential: Credential, settings: Any) -> CopyTarget:
+        from lifecycle.destinations.github_actions_secret import GitHubActionsSecret, github_client
+
+        login = self._login(credential, settings.login)
+        return GitHubActionsSecret(
+            github_client(settings.url, lambda: login("token"), ca_file=settings.ca_file),
+            settings.path(),
+            settings.secrets,
+            organization=bool(settings.organization),
+        )
+
+    def _jenkins_credential(self, credential: Credential, settings: Any) -> CopyTarget:
+        from lifecycle.clients.web import WebClient
+        from lifecycle.destinations.jenkins_credential import JenkinsCredential, JenkinsLogin
+
+        login = self._login(credential, settings.login)
+        return JenkinsCredential(
+            settings.url,
+            settings.path(),
+            settings.id,
+            settings.fields,
+            login=JenkinsLogin(username=lambda: login("username"), api_token=lambda: login("api_token")),
+            web=WebClient(ca_file=settings.ca_file),
         )
 
     def _kubernetes_secret(self, credential: Credential, settings: Any) -> CopyTarget:
