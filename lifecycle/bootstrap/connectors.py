@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lifecycle.bootstrap.oauth_logins import client_login
 from lifecycle.bootstrap.platform_verifiers import platform_builders
 from lifecycle.bootstrap.service_verifiers import service_builders
+from lifecycle.bootstrap.spooler_verifiers import spooler_builders
 from lifecycle.bootstrap.stores import Stores, vault_server
 from lifecycle.bootstrap.surroundings import Surroundings, utc_now
 from lifecycle.domain.errors import ConfigurationError
@@ -52,6 +53,7 @@ class Verifiers:
             "web_proxy": self._web_proxy,
             **platform_builders(around),
             **service_builders(around, stores),
+            **spooler_builders(),
         }
 
     def of(self, connector: Connector) -> BoundVerifier:

@@ -7,6 +7,7 @@ from functools import cache
 from lifecycle.bootstrap.destination_places import place_kinds
 from lifecycle.bootstrap.platform_verifiers import platform_kinds
 from lifecycle.bootstrap.service_verifiers import service_kinds
+from lifecycle.bootstrap.spooler_verifiers import spooler_kinds
 from lifecycle.domain.kinds import Kind, KindRegistry
 
 
@@ -42,6 +43,7 @@ def registry() -> KindRegistry:
             *place_kinds(),
             *platform_kinds(),
             *service_kinds(),
+            *spooler_kinds(),
             aws_identity.KIND,
             aws_secrets_manager.KIND,
             datarobot.KIND,

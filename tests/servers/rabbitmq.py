@@ -11,6 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.servers.certificates import write_server_certificate
 from tests.servers.environment import minimal_environment
 from tests.servers.process import ServerProcess, free_port, start_http_server, start_process
 from tests.servers.provisioned import installed_package
@@ -34,11 +35,15 @@ class RabbitMq:
 
     Attributes:
         port: Of AMQP 0-9-1 on 127.0.0.1, without TLS.
+        tls_port: The same with TLS.
+        ca_file: What verifies its certificate.
         management: Base URL of the management API.
         admin: A user who may do everything.
     """
 
     port: int
+    tls_port: int
+    ca_file: Path
     management: str
     admin: RabbitMqUser
 
@@ -72,9 +77,11 @@ class RabbitMq:
 def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMq]:
     """The broker of this worker; tests take users by `fresh_user` and queues with fresh names."""
     folder = tmp_path_factory.mktemp("rabbitmq")
+    certificate = write_server_certificate(folder)
     admin = RabbitMqUser(name=_ADMIN, password=secrets.token_urlsafe())
     # Else the node starts a name daemon on a well-known port, which outlives it.
-    names_port, ports = free_port(), {}
+    names_port = free_port()
+    ports: dict[str, int] = {}
     epmd = start_process(
         [installed_package("epmd"), "-port", str(names_port), "-address", "127.0.0.1"],
         log=folder / "epmd.log",
@@ -82,23 +89,33 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMq]:
     )
 
     def start(management_port: int) -> ServerProcess:
-        ports["amqp"] = free_port()
-        _write_configuration(folder, management_port, ports["amqp"], admin)
+        ports.update(amqp=free_port(), amqps=free_port())
+        _write_configuration(folder, management_port, ports, admin)
         env = _environment(folder, f"tests{management_port}@localhost", names_port)
         return start_process([_SERVER], log=folder / "rabbitmq.log", env=env)
 
     process, port = start_http_server(start, health="/")
-    yield RabbitMq(port=ports["amqp"], management=f"http://127.0.0.1:{port}", admin=admin)
+    yield RabbitMq(
+        port=ports["amqp"],
+        tls_port=ports["amqps"],
+        ca_file=certificate.ca_file,
+        management=f"http://127.0.0.1:{port}",
+        admin=admin,
+    )
     process.kill()  # Its data die with the test run, and it takes three seconds to end in peace.
     epmd.stop()
 
 
-def _write_configuration(folder: Path, management_port: int, amqp_port: int, admin: RabbitMqUser) -> None:
+def _write_configuration(folder: Path, management_port: int, ports: dict[str, int], admin: RabbitMqUser) -> None:
     (folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
     configuration = folder / "rabbitmq.conf"
     configuration.touch(mode=0o600)
     settings = {
-        "listeners.tcp.1": f"127.0.0.1:{amqp_port}",
+        "listeners.tcp.1": f"127.0.0.1:{ports['amqp']}",
+        "listeners.ssl.1": f"127.0.0.1:{ports['amqps']}",
+        "ssl_options.cacertfile": folder / "ca.pem",
+        "ssl_options.certfile": folder / "server.crt",
+        "ssl_options.keyfile": folder / "server.key",
         "management.tcp.ip": "127.0.0.1",
         "management.tcp.port": management_port,
         "default_user": admin.name,
