@@ -1,7 +1,7 @@
-"""Snowflake's SQL API, logged in to with a key pair: one statement per request, no driver.
+"""Snowflake's SQL API, logged in to with a key pair or a token: one statement per request, no driver.
 
 A login is a JWT that the private key signs: RS256, `iss` = ACCOUNT.USER.SHA256:fingerprint, `sub` = ACCOUNT.USER. It
-counts for 60 seconds, so each request carries a fresh one.
+counts for 60 seconds, so each request carries a fresh one. OAuth and programmatic access tokens are sent as they are.
 
 Sources: Snowflake documentation, "Authenticating to the server" and "Submitting a request" of the SQL API.
 """
@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -75,6 +75,37 @@ class SnowflakeLogin:
         return key
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnowflakeToken:
+    """A token that stands for its user.
+
+    Attributes:
+        account: account identifier.
+        token: the token.
+        kind: as `X-Snowflake-Authorization-Token-Type` names it.
+    """
+
+    account: str
+    token: SecretText = field(repr=False)
+    kind: Literal["OAUTH", "PROGRAMMATIC_ACCESS_TOKEN"]
+
+
+_TOKEN_FIELDS: Mapping[str, Literal["OAUTH", "PROGRAMMATIC_ACCESS_TOKEN"]] = {
+    "oauth_token": "OAUTH",
+    "programmatic_access_token": "PROGRAMMATIC_ACCESS_TOKEN",
+}
+
+
+def login_of(value: SecretValue) -> SnowflakeLogin | SnowflakeToken:
+    """From a stored value, by its fields. Raises ConfigurationError when it is none of these."""
+    kept = next((name for name in _TOKEN_FIELDS if name in value), "")
+    if not kept:
+        return SnowflakeLogin.parse(value)
+    if "account" not in value:
+        raise ConfigurationError(f"the value has {kept} but no account", remedy="store the account beside it")
+    return SnowflakeToken(account=value["account"].get_secret_value(), token=value[kept], kind=_TOKEN_FIELDS[kept])
+
+
 def default_endpoint(account: str) -> str:
     """Where an account is served unless told otherwise."""
     return f"https://{account.lower().replace('_', '-')}.snowflakecomputing.com"
@@ -130,7 +161,7 @@ class SnowflakeClient:
 
     def request(
         self,
-        login: SnowflakeLogin,
+        login: SnowflakeLogin | SnowflakeToken,
         statement: str,
         *,
         context: Mapping[str, str] | None = None,
@@ -162,11 +193,20 @@ class SnowflakeClient:
         return answer
 
     def _exchange(
-        self, method: str, url: str, login: SnowflakeLogin, content: bytes | None, deadline: Deadline
+        self,
+        method: str,
+        url: str,
+        login: SnowflakeLogin | SnowflakeToken,
+        content: bytes | None,
+        deadline: Deadline,
     ) -> Answer:
+        if isinstance(login, SnowflakeToken):
+            token, kind = login.token, str(login.kind)
+        else:
+            token, kind = signed_token(login, self._clock), "KEYPAIR_JWT"
         headers = {
-            "Authorization": f"Bearer {signed_token(login, self._clock).get_secret_value()}",
-            "X-Snowflake-Authorization-Token-Type": "KEYPAIR_JWT",
+            "Authorization": f"Bearer {token.get_secret_value()}",
+            "X-Snowflake-Authorization-Token-Type": kind,
             "Accept": "application/json",
             "Content-Type": "application/json",
         }

@@ -1,4 +1,4 @@
-"""A Snowflake user with a key pair: it logs in through the SQL API, and may read the declared tables.
+"""A Snowflake user with a key pair, an OAuth or a programmatic access token: it logs in, and may read the tables.
 
 390144 ("JWT token is invalid") hides a wrong key, a skewed clock and a wrong account. It counts as a refusal of the key
 only when our clock agrees with the server's `Date` and the host is the account's own; a fresh JWT is signed once more
@@ -18,8 +18,10 @@ from lifecycle.clients.endpoints import is_loopback
 from lifecycle.clients.snowflake import (
     SnowflakeClient,
     SnowflakeLogin,
+    SnowflakeToken,
     account_of_token,
     default_endpoint,
+    login_of,
     rows_of,
 )
 from lifecycle.clients.web import Answer, WebClient, retry_after
@@ -31,6 +33,7 @@ from lifecycle.domain.secret import SecretValue
 from lifecycle.domain.verification import Egress, Reason, VerificationResult
 
 LOGIN = "login"
+Login = SnowflakeLogin | SnowflakeToken
 _BAD_JWT = "390144"
 _SKEW = timedelta(seconds=30)
 _CODES = {
@@ -44,6 +47,8 @@ _CODES = {
     "390303": Reason.WRONG_VALUE,
     "390195": Reason.WRONG_VALUE,
     "390318": Reason.EXPIRED,
+    "394400": Reason.WRONG_VALUE,  # programmatic access token: unknown or revoked
+    "394401": Reason.EXPIRED,
     "390101": Reason.LOCKED,
     "390102": Reason.LOCKED,
     "390189": Reason.NO_PERMISSION,
@@ -82,7 +87,7 @@ def right(table: str) -> str:
 
 
 class SnowflakeVerifier:
-    """Verifies key pairs.
+    """Verifies key pairs and tokens.
 
     Args:
         clock: the time.
@@ -103,7 +108,7 @@ class SnowflakeVerifier:
         if wrong:
             return probe.result(Reason.NOT_CONFIGURED, f"not the name of a table: {wrong[0]}")
         try:
-            login = SnowflakeLogin.parse(value)
+            login = login_of(value)
             endpoint = target.endpoint or default_endpoint(login.account)
             client = SnowflakeClient(endpoint, clock=self._signing, web=WebClient(proxy=probe.proxy))
             return self._judge(probe, client, login, target)
@@ -113,7 +118,7 @@ class SnowflakeVerifier:
             return probe.failed_exchange(error)
 
     def _judge(
-        self, probe: Probe, client: SnowflakeClient, login: SnowflakeLogin, target: SnowflakeSettings
+        self, probe: Probe, client: SnowflakeClient, login: Login, target: SnowflakeSettings
     ) -> VerificationResult:
         answer = client.request(login, "SELECT 1", deadline=probe.deadline)
         if answer.text_field("code") == _BAD_JWT and answer.status < 429:
@@ -134,7 +139,7 @@ class SnowflakeVerifier:
                 probe.show(right(table))
         return probe.result(*worst(failures)) if failures else probe.works()
 
-    def _reason(self, answer: Answer, client: SnowflakeClient, login: SnowflakeLogin) -> tuple[Reason, str]:
+    def _reason(self, answer: Answer, client: SnowflakeClient, login: Login) -> tuple[Reason, str]:
         """Why a statement failed; a refused JWT is believed only where nothing else explains it."""
         code = answer.text_field("code")
         told = f"HTTP {answer.status} {code if code in _CODES else ''}".rstrip()
@@ -165,5 +170,5 @@ KIND = Kind(
     name="snowflake",
     family=Family.CONNECTOR,
     settings=SnowflakeSettings,
-    summary="A Snowflake user with a key pair: login through the SQL API, right to read the declared tables.",
+    summary="A Snowflake user with a key pair or token: login through the SQL API, right to read the declared tables.",
 )

@@ -119,3 +119,41 @@ class TestOnGate(ConnectorContract):
         result = bench.verify(secret_value({"token": "x"}))
         assert result.status is VerificationStatus.INDETERMINATE
         assert result.reason is Reason.NOT_CONFIGURED
+
+
+@pytest.mark.parametrize(
+    ("field", "kept", "invalid", "lapsed"),
+    [
+        ("oauth_token", "oauth_tokens", Reason.WRONG_VALUE, Reason.EXPIRED),
+        ("programmatic_access_token", "access_tokens", Reason.WRONG_VALUE, Reason.EXPIRED),
+    ],
+)
+class TestTokens:
+    """Tokens that stand for their user, against the double."""
+
+    def test_live_unknown_and_lapsed(
+        self, snowflake_gate: SnowflakeGate, table: str, field: str, kept: str, invalid: Reason, lapsed: Reason
+    ) -> None:
+        live, dead, now = uuid4().hex, uuid4().hex, datetime.now(UTC).timestamp()
+        snowflake_gate.users.fresh(**{kept: {live: now + 600, dead: now - 1}})
+        bench = ConnectorBench(
+            make=At,
+            url=snowflake_gate.url,
+            target=SnowflakeSettings(can_select=(table,)),
+            valid=secret_value({"account": snowflake_gate.account, field: live}),
+            invalid={},
+            proves=(LOGIN, right(table)),
+        )
+        assert bench.verify().proved == bench.proves
+        for token, reason in (("unknown-token", invalid), (dead, lapsed)):
+            result = bench.verify({**bench.valid, field: SecretText(token)})
+            assert result.reason is reason
+            assert token not in repr(result)
+
+    def test_account_is_needed(
+        self, snowflake_gate: SnowflakeGate, field: str, kept: str, invalid: Reason, lapsed: Reason
+    ) -> None:
+        result = At(snowflake_gate.url).verify(
+            SnowflakeSettings(), secret_value({field: kept}), deadline=timedelta(seconds=5), via=None
+        )
+        assert result.reason is Reason.NOT_CONFIGURED
