@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lifecycle.operations.bootstrap_environment import BootstrapOutcome, Survey
     from lifecycle.operations.check_spec import CheckedSpec
     from lifecycle.operations.plan_rotations import RotationPlan
+    from lifecycle.operations.rehearse_rotation import Rehearsal
     from lifecycle.operations.report_run import RunReport
     from lifecycle.operations.resume_rotations import RotationRun
     from lifecycle.operations.rotation_context import RotationOutcome
@@ -277,6 +278,13 @@ class House:
         from lifecycle.operations.mark_exposed import mark_exposed
 
         return _one(mark_exposed(*self.rotation.contexts((name,)), reason=reason))
+
+    def rehearse(self, name: str) -> Rehearsal:
+        """The whole path on a shadow credential."""
+        from lifecycle.bootstrap.rehearsal import rehearse
+
+        with self._showing("rehearse"):
+            return rehearse(self._around, self.rotation, name)
 
     def whose(self, leaked: str) -> tuple[Owner, ...]:
         """Which credentials a leaked value belongs to, by keyed fingerprint of every stored field."""

@@ -40,6 +40,9 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
     adopt = verbs.add_parser("adopt", parents=[shared], help="take over a credential that exists, changing nothing")
     adopt.add_argument("name", metavar="NAME")
     adopt.set_defaults(run=_adopt)
+    rehearse = verbs.add_parser("rehearse", parents=[shared], help="the whole path on a shadow credential, timed")
+    rehearse.add_argument("name", metavar="NAME")
+    rehearse.set_defaults(run=_rehearse)
     for verb, text in (("release", "end QUARANTINED and go on"), ("abandon", "end QUARANTINED and keep everything")):
         parser = verbs.add_parser(verb, parents=[shared], help=f"a person decides: {text}")
         parser.add_argument("name", metavar="NAME")
@@ -116,6 +119,14 @@ def _adopt(args: argparse.Namespace, house: House, out: Output) -> int:
         run = house.adopt(args.name)
     out.result(run.document(), run.lines())
     return run.exit_code()
+
+
+def _rehearse(args: argparse.Namespace, house: House, out: Output) -> int:
+    with house.exclusive():
+        house.start()
+        told = house.rehearse(args.name)
+    out.result(told.document(), told.lines())
+    return told.exit_code()
 
 
 def _end_quarantine(args: argparse.Namespace, house: House, out: Output) -> int:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from lifecycle.domain import rotation_events as on
 from lifecycle.domain.audit import Result
-from lifecycle.domain.credential import Acknowledgement, CredentialId, NotReported
+from lifecycle.domain.credential import Acknowledgement, CredentialId, NotKnown, NotReported
 from lifecycle.domain.errors import AmbiguousEffectError, LostRaceError, NotFoundError
 from lifecycle.domain.secret import VersionStage
 from lifecycle.operations.deliver_value import NOT_ACKNOWLEDGED, sent_back
@@ -17,19 +17,31 @@ from lifecycle.operations.rotation_session import Session
 
 
 def grace(session: Session) -> on.Event | Waiting:
-    """GRACE: minimum over, no consumer complains, no use of the old one; then seal it."""
+    """GRACE: minimum over, every consumer still holds the new value, no use of the old one; then seal it."""
     failed = complaint(session)
     if failed is not None:
         return sent_back(session, failed)
     record, now = session.record, session.context.clock()
     if record.hold_until is not None and now < record.hold_until:
         return Waiting(until=record.hold_until, why="the minimum of grace is running")
-    used = _still_used(session, now)
+    used = fallen_back(session) or _still_used(session, now)
     if used:
         if record.ceiling_at is not None and now >= record.ceiling_at:
             return on.Quarantined(reason=f"the old credential is still used: {used}", remedy=NOT_ACKNOWLEDGED)
         return Waiting(until=now + session.context.limits.poll, why=used)
     return _seal(session)
+
+
+def fallen_back(session: Session) -> str:
+    """Which consumer no longer holds the value that it acknowledged, as after a restart into an older copy."""
+    new = session.record.new
+    for binding in session.context.consumers:
+        said = binding.destination.acknowledged(binding.name)
+        if said is NotKnown.UNOBSERVABLE and binding.unobservable:
+            continue
+        if not isinstance(said, Acknowledgement) or new is None or said.fingerprint != new.fingerprint:
+            return f"{binding.name} acknowledged the new value and no longer holds it"
+    return ""
 
 
 def complaint(session: Session) -> on.ConsumerFailed | None:

@@ -309,6 +309,21 @@ def failures_do_not_shorten_grace(driver: Driver) -> list[str]:
     return _finish(house, driver)
 
 
+def consumer_that_fell_back_keeps_the_old_value(driver: Driver) -> list[str]:
+    """B: acknowledged, and then restarted from an image with the old value baked in; the old one must live on."""
+    house = SCENARIOS["B"].build(driver.removed)
+    while house.record is None or house.record.state is not State.GRACE:
+        survive(driver.rotate, house.context("p1"))
+        house.world.pass_time(timedelta(minutes=10))
+    house.consumer.mood = Mood.STUCK
+    house.consumer.box = house.consumer.holds = house.consumer.original
+    survive(driver.rotate, house.context("p2"), wait=True)
+    ended = house.journal.head(NAME).record
+    if (ended is None or ended.state is not State.QUARANTINED) and not house.world.violations:
+        house.world.broken("a consumer fell back to the old value, and no person was told")
+    return house.world.violations
+
+
 SITUATIONS: dict[str, Situation] = {
     work.__name__: work
     for work in (
@@ -332,5 +347,6 @@ SITUATIONS: dict[str, Situation] = {
         woken_process_does_not_present_an_old_token,
         woken_process_does_not_set_an_old_value,
         failures_do_not_shorten_grace,
+        consumer_that_fell_back_keeps_the_old_value,
     )
 }

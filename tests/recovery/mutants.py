@@ -122,6 +122,9 @@ def _name(work: directed.Situation) -> str:
     return work.__name__
 
 
+# Asked again right before the old value is sealed, so that no earlier mistake about acknowledgements kills it alone.
+_FALLEN_BACK_IGNORED = _edit("end_previous", "fallen_back(session) or ", "")
+
 MUTANTS: dict[str, Mutant] = {
     "no-reconcile": Mutant(
         rule="[1] a closed operation is looked at again before anything else",
@@ -340,7 +343,8 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "revoke-without-acknowledgement": Mutant(
         rule="consumers acknowledge before the old one dies",
-        edits=_edit("deliver_value", "    for binding in session.context.consumers:", "    for binding in ():"),
+        edits=_edit("deliver_value", "    for binding in session.context.consumers:", "    for binding in ():")
+        + _FALLEN_BACK_IGNORED,
         shows=("B",),
     ),
     "ceiling-revokes": Mutant(
@@ -349,13 +353,19 @@ MUTANTS: dict[str, Mutant] = {
             "deliver_value",
             'return on.Quarantined(reason=f"not acknowledged within the ceiling: {why}", remedy=NOT_ACKNOWLEDGED)',
             "return on.AllAcknowledged(minimum=session.context.policy.minimum, ceiling=session.context.policy.ceiling)",
-        ),
+        )
+        + _FALLEN_BACK_IGNORED,
         shows=("B-consumer-stuck",),
     ),
     "any-acknowledgement": Mutant(
         rule="only an acknowledgement of the new fingerprint counts",
-        edits=_edit("deliver_value", "    if said.fingerprint != fingerprint:", "    if False:"),
+        edits=_edit("deliver_value", "    if said.fingerprint != fingerprint:", "    if False:") + _FALLEN_BACK_IGNORED,
         shows=(_name(directed.only_the_new_fingerprint_counts),),
+    ),
+    "fallen-back-ignored": Mutant(
+        rule="who fell back to the old value after acknowledging keeps it alive",
+        edits=_FALLEN_BACK_IGNORED,
+        shows=(_name(directed.consumer_that_fell_back_keeps_the_old_value),),
     ),
     "one-lagging-listing": Mutant(
         rule="absent only after the settle time",
