@@ -60,6 +60,17 @@ class AuditDesk:
             expect_head=expect_head,
         )
 
+    def signed_heads(self) -> tuple[tuple[str, ...], ...]:
+        """When, line, digest and signer of each head beside the log; call after `verify`."""
+        from lifecycle.domain.audit_head import HeadStatement
+
+        rows = []
+        for head in self._stores(None, kept=False)[0].heads():
+            said = HeadStatement.model_validate_json(head.data)
+            signer = self.verifier.signer(head.data, head.signature, said.at)
+            rows.append((f"{said.at:%Y-%m-%d %H:%M}", str(said.sequence), str(said.digest), signer))
+        return tuple(rows)
+
     def sign(self, key: Path | None) -> tuple[HeadStatement, str]:
         """Sign the newest line, with a key file or the key that the spec names, and keep it everywhere."""
         from lifecycle.operations.sign_audit_head import SigningContext, sign_head

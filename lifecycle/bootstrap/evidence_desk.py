@@ -1,19 +1,20 @@
-"""Reads every source of the evidence pack and writes its folder."""
+"""Reads every source of the evidence pack, cuts it down for its audience, and writes its folder."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lifecycle import __version__
-from lifecycle.bootstrap.gate import gate
-from lifecycle.bootstrap.policy_desk import PolicyDesk
+from lifecycle.bootstrap.gate import gate, rule_cards
 from lifecycle.bootstrap.surroundings import Surroundings, utc_now
 from lifecycle.domain.errors import ConfigurationError, IntegrityError, LifecycleError
+from lifecycle.domain.evidence import Audience, PackRequest
 from lifecycle.domain.policy import GateInput
 from lifecycle.domain.receipt import Receipt
 
@@ -21,47 +22,88 @@ if TYPE_CHECKING:
     from lifecycle.domain.audit import AuditEvent
     from lifecycle.domain.ports import RotationJournal
     from lifecycle.domain.rotation import RotationRecord
+    from lifecycle.operations.evidence_sources import EvidenceSources
+    from lifecycle.operations.reconcile_listings import Inspected
+    from lifecycle.renderers.audience import Pseudonyms
+
+_SIGNER_WORDS = 3  # principal, key type, key: what is between the first two are options
 
 
 def write_evidence(
     around: Surroundings,
-    desk: PolicyDesk,
     journal: Callable[[], RotationJournal],
-    folder: Path,
-    period: tuple[datetime, datetime],
+    wanted: PackRequest,
+    *,
+    inspected: Callable[[], tuple[Inspected, ...]] | None = None,
 ) -> list[str]:
-    """Write the pack into a new or empty folder; returns the relative paths.
+    """Write the pack; returns the relative paths.
 
     Args:
         around: settings, paths, spec.
-        desk: knows the rules.
         journal: opens the journal; one that cannot be read is told in the pack.
-        folder: where the pack goes.
-        period: first and last moment.
+        wanted: folder, period, audience.
+        inspected: whom to ask for listings; None = nobody, which the pack says.
 
     Raises:
         ConfigurationError: the folder holds something already.
         IntegrityError: a receipt was cut or edited.
     """
     from lifecycle.foundation.atomic_file import private_folder, replace_file
-    from lifecycle.operations.gather_evidence import EvidenceSources, gather_evidence
+    from lifecycle.operations.gather_evidence import gather_evidence
+    from lifecycle.renderers.audience import for_audience
     from lifecycle.renderers.evidence import evidence_files
 
+    folder, audience = Path(wanted.folder), wanted.audience
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigurationError(f"{folder} holds something already", remedy="name a new folder for the evidence pack")
+    originals = _originals(around)
+    made = utc_now()
+    sources = _sources(around, journal, originals, made, inspected)
+    pack = gather_evidence(sources, since=wanted.since, until=wanted.until, made=made, tool_version=__version__)
+    if audience is not Audience.INTERNAL:
+        originals = {"ORIGINALS.sha256": _sums(originals)}
+        pack = for_audience(pack, audience, _pseudonyms(around, sources))
+    rendered = evidence_files(pack, originals=sorted(originals), group=around.spec.approvals.group)
+    files = {name: text.encode() for name, text in rendered.items()} | originals
+    private_folder(folder)
+    for name, data in (files | {"SHA256SUMS": _sums(files)}).items():
+        private_folder((folder / name).parent)
+        replace_file(folder / name, data)
+    return sorted([*files, "SHA256SUMS"])
+
+
+def _sums(files: Mapping[str, bytes]) -> bytes:
+    return "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(files.items())).encode()
+
+
+def _sources(
+    around: Surroundings,
+    journal: Callable[[], RotationJournal],
+    originals: Mapping[str, bytes],
+    made: datetime,
+    inspected: Callable[[], tuple[Inspected, ...]] | None,
+) -> EvidenceSources:
+    from lifecycle.operations.evidence_sources import EvidenceSources
+    from lifecycle.operations.reconcile_listings import reconcile_listings
+
     gaps: dict[str, tuple[str, ...]] = {
-        "q3-credentials": ("the providers' own lists were not read, so unknown credentials are not counted",),
-        "q4-rotations": ("approvals of single rotations",),
         "q6-policies": ("who signed the bundle",),
         "q9-rights": ("what the identities hold at the provider now",),
     }
-    originals = _originals(around)
-    records, events, head = _records(journal, gaps), *_events(around, gaps)
-    made, engine = utc_now(), gate(around)
-    sources = EvidenceSources(
+    records = _records(journal, gaps)
+    listings = None
+    if inspected is None:
+        gaps["q3-credentials"] = (
+            *gaps.get("q3-credentials", ()),
+            "the providers' own lists were not read (--ask-providers), so unknown credentials are not counted",
+        )
+    else:
+        listings = reconcile_listings(inspected(), lambda name: (records or {}).get(name, ()))
+    events, head, heads = _events(around, gaps)
+    return EvidenceSources(
         spec=around.spec,
-        verdict=engine.evaluate(GateInput(spec=around.spec)),
-        cards=desk.cards,
+        verdict=gate(around).evaluate(GateInput(spec=around.spec)),
+        cards=rule_cards(around),
         receipts=tuple(_receipt(name, data) for name, data in originals.items() if name.startswith("receipts/")),
         records=records,
         events=events,
@@ -69,28 +111,69 @@ def write_evidence(
         waivers=_waivers(around, made),
         rights=_rights(around, gaps),
         gaps=gaps,
+        listings=listings,
+        signers=_signers(around),
+        heads=heads,
     )
-    pack = gather_evidence(sources, since=period[0], until=period[1], made=made, tool_version=__version__)
-    files = {name: text.encode() for name, text in evidence_files(pack).items()} | originals
-    sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(files.items()))
-    private_folder(folder)
-    for name, data in (files | {"SHA256SUMS": sums.encode()}).items():
-        private_folder((folder / name).parent)
-        replace_file(folder / name, data)
-    return sorted([*files, "SHA256SUMS"])
 
 
 def _originals(around: Surroundings) -> dict[str, bytes]:
+    """Copies, byte for byte: receipts, audit log with its heads, approvals, and the files that say who may sign."""
+    from lifecycle.journals.head_files import HeadFiles
     from lifecycle.journals.receipt_files import finished_receipts
 
     paths = around.paths
-    receipts = finished_receipts(paths.receipts)
-    found = {f"receipts/{path.name}": path.read_bytes() for path in receipts}
+    found = {f"receipts/{path.name}": path.read_bytes() for path in finished_receipts(paths.receipts)}
     head = paths.audit.with_name(f"{paths.audit.name}.head")
-    for path in (paths.audit, head):
-        if path.is_file():
-            found[path.name] = path.read_bytes()
+    found |= {path.name: path.read_bytes() for path in (paths.audit, head) if path.is_file()}
+    found |= {f"{path.parent.name}/{path.name}": path.read_bytes() for path in HeadFiles(paths.audit).files()}
+    for name, folder in (("approvals", paths.environment / "approvals"), ("signers", paths.policies / "signers")):
+        for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+            if path.is_file():
+                found[f"{name}/{path.relative_to(folder).as_posix()}"] = path.read_bytes()
     return found
+
+
+def _signers(around: Surroundings) -> tuple[tuple[str, ...], ...]:
+    folder = around.paths.policies / "signers"
+    rows = [
+        (path.name, line.split()[0], _limits(line))
+        for path in sorted(folder.glob("*"))
+        if path.is_file()
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
+        if line.strip() and not line.startswith("#")
+    ]
+    return (*rows, *(("audit-keys", path.stem, "") for path in sorted(folder.glob("audit-keys/*.pem"))))
+
+
+def _limits(line: str) -> str:
+    """The options of an allowed signer, without the key."""
+    words = line.split()
+    return " ".join(words[1:-2]) if len(words) > _SIGNER_WORDS else "none"
+
+
+def _pseudonyms(around: Surroundings, sources: EvidenceSources) -> Pseudonyms:
+    """Under a key of this environment, made once; with it, and only with it, names can be found again."""
+    from lifecycle.foundation.atomic_file import private_folder, replace_file
+    from lifecycle.renderers.audience import Pseudonyms, known_names
+
+    path = around.paths.state / "pseudonym.key"
+    if not path.is_file():
+        private_folder(path.parent)
+        replace_file(path, secrets.token_hex(32).encode())
+    spec = around.spec
+    told = [entry.owner for _, entry in spec.entries()]
+    told += [text for item in sources.receipts for text in (item.actor, *_approvers(item))]
+    told += [str(item.principal) for item in sources.listings or ()]
+    held = [item.settings for item in spec.credentials.values()]
+    held += [item.settings for item in spec.connectors.values()]
+    held += [item.settings for item in (spec.backend, *spec.secret_stores.values())]
+    told += [value for settings in held for value in vars(settings).values() if isinstance(value, str)]
+    return Pseudonyms(key=bytes.fromhex(path.read_text()), known=known_names(told))
+
+
+def _approvers(receipt: Receipt) -> list[str]:
+    return [approval.approver for approval in receipt.plan.approvals] if receipt.plan else []
 
 
 def _receipt(name: str, data: bytes) -> Receipt:
@@ -112,17 +195,24 @@ def _records(
         return None
 
 
-def _events(around: Surroundings, gaps: dict[str, tuple[str, ...]]) -> tuple[tuple[AuditEvent, ...] | None, str]:
-    from lifecycle.journals.audit_file import FileAuditLog, verify_audit
+def _events(
+    around: Surroundings, gaps: dict[str, tuple[str, ...]]
+) -> tuple[tuple[AuditEvent, ...] | None, str, tuple[tuple[str, ...], ...]]:
+    """Events, head, and the signed heads; a trail that does not verify gives none of them, and says so."""
+    from lifecycle.bootstrap.audit_desk import AuditDesk
+    from lifecycle.journals.audit_file import audit_lines
 
     if not around.paths.audit.is_file():
         gaps["q10-trail"] = ("there is no audit log of this environment on this machine",)
-        return None, ""
+        return None, "", ()
+    desk = AuditDesk(around)
     try:
-        return FileAuditLog(around.paths.audit).read(), str(verify_audit(around.paths.audit).digest)
+        found = desk.verify()
+        events = tuple(event for event, _ in audit_lines(around.paths.audit))
     except LifecycleError as error:
         gaps["q10-trail"] = (f"the trail does NOT verify: {error.message}",)
-        return None, ""
+        return None, "", ()
+    return events, str(found.head.digest), desk.signed_heads()
 
 
 def _waivers(around: Surroundings, now: datetime) -> tuple[tuple[str, ...], ...]:

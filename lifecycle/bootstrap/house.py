@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from lifecycle.bootstrap.policy_desk import PolicyDesk
     from lifecycle.bootstrap.rotation import Rotation
     from lifecycle.bootstrap.runs import Confirm, Runs
-    from lifecycle.bootstrap.verification import Checks, Watch
     from lifecycle.bootstrap.trust_desk import TrustDesk
+    from lifecycle.bootstrap.verification import Checks, Watch
     from lifecycle.bootstrap.whose import Owner
     from lifecycle.domain.allowlist import RenderedAllowlist
     from lifecycle.domain.approval import Approval
     from lifecycle.domain.drift import Drift
+    from lifecycle.domain.evidence import PackRequest
     from lifecycle.domain.review import ReviewedPlan
     from lifecycle.domain.rotation import State
     from lifecycle.operations.apply_environment import EnvironmentOutcome
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from lifecycle.operations.rotation_status import RotationStatus
     from lifecycle.operations.select_connectors import Selection
 
-BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 Live = Callable[[str], AbstractContextManager[Callable[[str], None]]]
 
 
@@ -315,13 +315,22 @@ class House:
 
         return AuditDesk(self._around)
 
-    def evidence(self, folder: Path, since: datetime | None, until: datetime | None) -> list[str]:
-        """Write the evidence pack of a period, up to now when it has no end; returns the relative paths."""
+    @staticmethod
+    def now() -> datetime:
+        """The moment of the question."""
+        return utc_now()
+
+    def evidence(self, wanted: PackRequest, *, ask_providers: bool) -> list[str]:
+        """Write the evidence pack of a period; returns the relative paths.
+
+        Args:
+            wanted: folder, period, audience.
+            ask_providers: compare their own lists with the journal; needs the network and their logins.
+        """
         from lifecycle.bootstrap.evidence_desk import write_evidence
 
-        return write_evidence(
-            self._around, self.policy, lambda: self.rotation.journal, folder, (since or BEGINNING, until or utc_now())
-        )
+        inspected = self.rotation.inspected if ask_providers else None
+        return write_evidence(self._around, lambda: self.rotation.journal, wanted, inspected=inspected)
 
     @cached_property
     def policy(self) -> PolicyDesk:

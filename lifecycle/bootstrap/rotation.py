@@ -17,15 +17,17 @@ from lifecycle.bootstrap.stores import Stores
 from lifecycle.bootstrap.surroundings import Surroundings, new_id, utc_now
 from lifecycle.bootstrap.verification import Verification
 from lifecycle.domain.audit import AuditEvent
-from lifecycle.domain.errors import ConfigurationError, InterruptedRunError
+from lifecycle.domain.errors import ConfigurationError, InterruptedRunError, LifecycleError
 from lifecycle.domain.rotation_policy import Limits
 from lifecycle.domain.secret import SecretRef
 from lifecycle.domain.spec import Credential, Manage
 
 if TYPE_CHECKING:
     from lifecycle.bootstrap.journals import Journal
+    from lifecycle.domain.credential import CompleteListing
     from lifecycle.domain.ports import AuditLog
     from lifecycle.foundation.known_secrets import KnownSecrets
+    from lifecycle.operations.reconcile_listings import Inspected
     from lifecycle.operations.rotation_context import Observer, RotationContext
 
 _CHANGES = ("mint", "set", "set_enabled", "revoke")  # of an issuer: what counts against its quota
@@ -156,6 +158,23 @@ class Rotation:
             unapproved=rules.unapproved(credential),
             objections=partial(rules.objections, credential),
         )
+
+    def inspected(self) -> tuple[Inspected, ...]:
+        """Every credential whose provider can be asked for its list; the provider is asked when `list` is called."""
+        from lifecycle.operations.reconcile_listings import Inspected
+
+        def of(credential: Credential) -> Inspected:
+            def listed() -> CompleteListing:
+                context = self.context(credential)
+                return context.issuer.list(context.principal)
+
+            try:
+                principal = self.issuers.of(credential).principal
+            except LifecycleError:  # `list` meets it again, and tells it
+                principal = f"of credentials.{credential.name}"
+            return Inspected(credential=credential.name, kind=credential.kind, principal=principal, list=listed)
+
+        return tuple(of(credential) for _, credential in sorted(self._around.spec.credentials.items()))
 
     def stop(self) -> None:
         """Make every rotation under way end where it waits: nothing is half done there, and the next run goes on."""

@@ -24,6 +24,11 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
     report.add_argument("--out", type=folder, metavar="DIR", help="write the evidence pack there instead")
     report.add_argument("--from", dest="since", metavar="DATE", default="", help="first day (default: all)")
     report.add_argument("--to", dest="until", metavar="DATE", default="", help="last day, UTC (default: up to now)")
+    audiences = ("internal", "auditor", "public")
+    report.add_argument(
+        "--audience", choices=audiences, default="internal", help="who reads it (default: internal)"
+    )
+    report.add_argument("--ask-providers", action="store_true", help="compare their lists with the journal (network)")
     report.set_defaults(run=_report)
     status = commands.add_parser("status", parents=[shared])
     status.set_defaults(run=_status)
@@ -47,14 +52,29 @@ def _approve(args: argparse.Namespace, house: House, out: Output) -> int:
 
 def _report(args: argparse.Namespace, house: House, out: Output) -> int:
     if args.out is not None:
-        from lifecycle.cli.period import period
-
-        since, until = period(args.since, args.until)
-        files = house.evidence(args.out, since, until)
-        out.result({"files": files}, [f"{len(files)} files; open {args.out / 'report.html'}"])
-        return ExitCode.DONE
+        return _pack(args, house, out)
     report = house.last_report()
     out.result(report.document(), [*report.lines(), f"receipt      {report.path}"])
+    return ExitCode.DONE
+
+
+def _pack(args: argparse.Namespace, house: House, out: Output) -> int:
+    from datetime import UTC, datetime
+
+    from lifecycle.cli.period import period
+    from lifecycle.domain.evidence import Audience, PackRequest
+
+    since, until = period(args.since, args.until)
+    wanted = PackRequest(
+        folder=args.out,
+        since=since or datetime(1970, 1, 1, tzinfo=UTC),
+        until=until or house.now(),
+        audience=Audience(args.audience),
+    )
+    if args.ask_providers:
+        house.start()
+    files = house.evidence(wanted, ask_providers=args.ask_providers)
+    out.result({"files": files}, [f"{len(files)} files; open {args.out / 'report.html'}"])
     return ExitCode.DONE
 
 

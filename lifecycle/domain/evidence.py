@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from pathlib import PurePath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceTable:
-    """One table; `name` names its CSV and JSON files."""
+    """One table; `name` names its CSV and JSON files.
+
+    Attributes:
+        empty: what it means that there is no row, where the source was read; without it an empty table is a gap.
+    """
 
     name: str
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    empty: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +42,11 @@ class EvidenceSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidencePack:
-    """Everything that the pack tells about one environment and one period."""
+    """Everything that the pack tells about one environment and one period.
+
+    Attributes:
+        audience_note: for whom it was cut down, and under which pseudonym key; empty when it was not.
+    """
 
     environment: str
     since: datetime
@@ -44,3 +55,28 @@ class EvidencePack:
     tool_version: str
     audit_head: str
     sections: tuple[EvidenceSection, ...]
+    audience_note: str = ""
+
+
+class Audience(StrEnum):
+    """Who will read it. `INTERNAL` sees everything."""
+
+    INTERNAL = "internal"
+    AUDITOR = "auditor"
+    PUBLIC = "public"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackRequest:
+    """Which pack is wanted.
+
+    Attributes:
+        folder: where the pack goes; new or empty.
+        since, until: first and last moment of the period.
+        audience: decides what stands in it.
+    """
+
+    folder: PurePath
+    since: datetime
+    until: datetime
+    audience: Audience = Audience.INTERNAL

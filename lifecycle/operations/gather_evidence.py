@@ -3,44 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
-from lifecycle.domain.audit import AuditEvent, canonical, digest_bytes
+from lifecycle.domain.audit import canonical, digest_bytes
 from lifecycle.domain.evidence import EvidencePack, EvidenceSection, EvidenceTable
 from lifecycle.domain.grants import compare, grants
-from lifecycle.domain.policy import GateVerdict, RuleCard, Severity
+from lifecycle.domain.policy import GateVerdict, Severity
 from lifecycle.domain.receipt import Receipt
-from lifecycle.domain.rotation import RotationRecord
-from lifecycle.domain.rotation_policy import Limits, RotationPolicy, due
-from lifecycle.domain.spec import Spec
-
-Rows = list[tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceSources:
-    """What was read.
-
-    Attributes:
-        records: journal records per credential, oldest first; None when the journal could not be read.
-        events: of the audit log, chain checked; None when there is none or it does not verify.
-        gaps: section id -> why a source is missing.
-        waivers: id, rule, scope, owner, reason, ticket, expires.
-        rights: identity, file, what it may do; generated from the spec.
-    """
-
-    spec: Spec
-    verdict: GateVerdict
-    cards: tuple[RuleCard, ...]
-    receipts: tuple[Receipt, ...]
-    records: Mapping[str, tuple[RotationRecord, ...]] | None
-    events: tuple[AuditEvent, ...] | None
-    audit_head: str
-    waivers: tuple[tuple[str, ...], ...]
-    rights: tuple[tuple[str, ...], ...]
-    gaps: Mapping[str, tuple[str, ...]]
+from lifecycle.operations.evidence_credentials import existing, rotations
+from lifecycle.operations.evidence_sources import EvidenceSources, Rows, table
 
 
 def gather_evidence(
@@ -51,13 +22,21 @@ def gather_evidence(
     sections = (
         ("q1-reach", "Who can reach which host, through which proxy, until when, why?", [_reach(sources)]),
         ("q2-changes", "What is allowed now that was not before, in words?", [_applied(receipts), _declared(sources)]),
-        ("q3-credentials", "Which credentials exist, whose, used by whom, how old?", _credentials(sources, made)),
-        ("q4-rotations", "Was every rotation of the period done?", _rotations(sources, since, until)),
+        (
+            "q3-credentials",
+            "Which credentials exist, whose, used by whom, how old?",
+            existing(sources, since, until, made),
+        ),
+        (
+            "q4-rotations",
+            "Was every rotation of the period done, under which approval?",
+            rotations(sources, since, until),
+        ),
         ("q5-leaks", "Did any value reach state, plan or log? What was scanned?", _leaks(receipts)),
         ("q6-policies", "Which policies and waivers were in force, until when?", _policies(sources, receipts)),
         ("q7-controls", "Which rule answers which control?", [_controls(sources)]),
         ("q8-reviewed", "Was what ran exactly what was reviewed?", [_reviewed(receipts)]),
-        ("q9-rights", "What rights does the tool itself need?", _rights(sources)),
+        ("q9-rights", "What rights does the tool itself need, and which did it use?", _rights(sources, since, until)),
         ("q10-trail", "Has the trail been altered?", _trail(sources, since, until)),
     )
     built = tuple(_section(name, question, tables, sources) for name, question, tables in sections)
@@ -68,13 +47,9 @@ def gather_evidence(
 
 
 def _section(name: str, question: str, tables: list[EvidenceTable], sources: EvidenceSources) -> EvidenceSection:
-    empty = tuple(f"nothing on record for: {table.caption}" for table in tables if not table.rows)
-    shown = tuple(table for table in tables if table.rows)
+    empty = tuple(f"nothing on record for: {item.caption}" for item in tables if not item.rows and not item.empty)
+    shown = tuple(item for item in tables if item.rows or item.empty)
     return EvidenceSection(id=name, question=question, tables=shown, not_shown=(*sources.gaps.get(name, ()), *empty))
-
-
-def _table(name: str, caption: str, columns: str, rows: Rows) -> EvidenceTable:
-    return EvidenceTable(name=name, caption=caption, columns=tuple(columns.split(", ")), rows=tuple(rows))
 
 
 def _reach(sources: EvidenceSources) -> EvidenceTable:
@@ -101,7 +76,7 @@ def _reach(sources: EvidenceSources) -> EvidenceTable:
                     entry.ticket or "",
                 )
             )
-    return _table("reach", "Declared reach", "Who, Destination, Port, Through, Until, Why, Ticket", rows)
+    return table("reach", "Declared reach", "Who, Destination, Port, Through, Until, Why, Ticket", rows)
 
 
 def _applied(receipts: tuple[Receipt, ...]) -> EvidenceTable:
@@ -112,58 +87,14 @@ def _applied(receipts: tuple[Receipt, ...]) -> EvidenceTable:
         for text in item.plan.summary
         if text.startswith(("newly allowed", "no longer allowed"))
     ]
-    return _table("permission-changes", "Changes applied in the period", "When, Run, Change", rows)
+    return table("permission-changes", "Changes applied in the period", "When, Run, Change", rows)
 
 
 def _declared(sources: EvidenceSources) -> EvidenceTable:
     change = compare(sources.receipts[-1].grants if sources.receipts else (), grants(sources.spec))
     rows: Rows = [("newly allowed", text) for text in change.added]
     rows += [("no longer allowed", text) for text in change.removed]
-    return _table("permission-pending", "Declared now and not applied yet", "Direction, Permission", rows)
-
-
-def _credentials(sources: EvidenceSources, now: datetime) -> list[EvidenceTable]:
-    rows = Rows()
-    for name, entry in sorted(sources.spec.credentials.items()):
-        used = [f"agents.{item.agent}" for item in entry.consumers if item.agent]
-        used += [item.unobservable.name for item in entry.consumers if item.unobservable]
-        used += [f"connectors.{item.name}" for item in sources.spec.connectors.values() if item.credential == name]
-        age, state, when = "not shown", "not shown", "not shown"
-        if sources.records is not None:
-            record = (sources.records.get(name) or (None,))[-1]
-            policy = RotationPolicy(
-                period=entry.rotation_period, minimum=entry.grace.minimum, ceiling=entry.grace.ceiling
-            )
-            verdict = due(record, policy, Limits(), now)
-            state = str(record.state) if record else "never issued"
-            age = f"{(now - record.live_since).days} d" if record and record.live_since else "not shown"
-            when = f"{verdict.at:%Y-%m-%d}{' (overdue)' if verdict.now else ''}" if verdict.at else verdict.why
-        rows.append((name, entry.kind, entry.owner, ", ".join(used), entry.store, state, age, when))
-    columns = "Credential, Kind, Owner, Used by, Store, State, Age of the current value, Next due"
-    return [_table("credentials", "Declared credentials", columns, rows)]
-
-
-def _rotations(sources: EvidenceSources, since: datetime, until: datetime) -> list[EvidenceTable]:
-    ended: dict[tuple[str, int], RotationRecord] = {}
-    for name, records in (sources.records or {}).items():
-        ended |= {(name, record.number): record for record in records if since <= record.at <= until}
-    rows: Rows = [
-        (
-            name,
-            str(number),
-            str(record.intent_at or ""),
-            str(record.at),
-            str(record.state),
-            str(record.outcome) or "open",
-            record.reason,
-        )
-        for (name, number), record in sorted(ended.items())
-    ]
-    return [
-        _table(
-            "rotations", "Operations of the period", "Credential, No., Began, Last step, State, Outcome, Reason", rows
-        )
-    ]
+    return table("permission-pending", "Declared now and not applied yet", "Direction, Permission", rows)
 
 
 def _leaks(receipts: tuple[Receipt, ...]) -> list[EvidenceTable]:
@@ -176,7 +107,7 @@ def _leaks(receipts: tuple[Receipt, ...]) -> list[EvidenceTable]:
         for surface in item.leak_scan.surfaces:
             said = f"{found[surface.name]} found" if surface.scanned else "not scanned"
             rows.append((item.id, surface.name, said, str(surface.bytes), surface.reason))
-    return [_table("leak-scans", "Surfaces searched after each run", "Run, Surface, Result, Bytes, Reason", rows)]
+    return [table("leak-scans", "Surfaces searched after each run", "Run, Surface, Result, Bytes, Reason", rows)]
 
 
 def _policies(sources: EvidenceSources, receipts: tuple[Receipt, ...]) -> list[EvidenceTable]:
@@ -185,10 +116,11 @@ def _policies(sources: EvidenceSources, receipts: tuple[Receipt, ...]) -> list[E
         if item.plan is not None:
             digests = item.plan.manifest.get("digests", {})
             rows.append((item.id, str(digests.get("policy_bundle", "not shown")), str(item.plan.rules_evaluated)))
-    waivers = _table(
+    waivers = table(
         "waivers", "Waivers", "Id, Rule, Scope, Owner, Reason, Ticket, Expires, Days left", list(sources.waivers)
     )
-    return [_table("bundles", "Policy bundles in force", "Run, Bundle, Rules evaluated", rows), waivers]
+    signers = table("signers", "Who may sign, by the bundle", "Group, Principal, Limits", list(sources.signers))
+    return [table("bundles", "Policy bundles in force", "Run, Bundle, Rules evaluated", rows), waivers, signers]
 
 
 def _controls(sources: EvidenceSources) -> EvidenceTable:
@@ -197,7 +129,7 @@ def _controls(sources: EvidenceSources) -> EvidenceTable:
         for card in sources.cards
         for control in card.controls
     ]
-    return _table(
+    return table(
         "controls", "Rules by control, over the spec as declared", "Control, Rule, Title, Result", sorted(rows)
     )
 
@@ -222,11 +154,16 @@ def _reviewed(receipts: tuple[Receipt, ...]) -> EvidenceTable:
         said = "the manifest has this digest" if same else "NOT the digest of the manifest"
         wrong = f"; approved ANOTHER effect: {', '.join(other)}" if other else ""
         rows.append((item.id, str(item.state), item.plan.plan_digest, item.plan.effect_digest, approved, said + wrong))
-    return _table("applies", "Plans applied in the period", "Run, State, Plan, Effect, Approved by, Recomputed", rows)
+    return table("applies", "Plans applied in the period", "Run, State, Plan, Effect, Approved by, Recomputed", rows)
 
 
-def _rights(sources: EvidenceSources) -> list[EvidenceTable]:
-    return [_table("rights", "Least rights, from the spec", "Identity, File, May", list(sources.rights))]
+def _rights(sources: EvidenceSources, since: datetime, until: datetime) -> list[EvidenceTable]:
+    used = Counter((e.actor, e.action) for e in sources.events or () if since <= e.at <= until)
+    rows: Rows = [(actor, action, str(count)) for (actor, action), count in sorted(used.items())]
+    return [
+        table("rights", "Least rights, from the spec", "Identity, File, May", list(sources.rights)),
+        table("rights-used", "What was done in the period, by whom", "Who, Action, Times", rows),
+    ]
 
 
 def _trail(sources: EvidenceSources, since: datetime, until: datetime) -> list[EvidenceTable]:
@@ -234,6 +171,7 @@ def _trail(sources: EvidenceSources, since: datetime, until: datetime) -> list[E
     rows: Rows = [(action, result, str(count)) for (action, result), count in sorted(counted.items())]
     head: Rows = [(sources.audit_head, str(len(sources.events)))] if sources.events is not None else []
     return [
-        _table("trail", "The chain was checked from its first line to this head", "Head, Events", head),
-        _table("events", "Events of the period", "Action, Result, Count", rows),
+        table("trail", "The chain was checked from its first line to this head", "Head, Events", head),
+        table("heads", "Heads that somebody else signed", "Signed, Line, Head, By", list(sources.heads)),
+        table("events", "Events of the period", "Action, Result, Count", rows),
     ]

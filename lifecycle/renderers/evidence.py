@@ -5,31 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-from html import escape
+from collections.abc import Sequence
 
-from lifecycle.domain.evidence import EvidencePack, EvidenceSection, EvidenceTable
-
-_STYLE = """
-:root{color-scheme:light dark;--line:#8888}
-body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:100rem;padding:1rem}
-table{border-collapse:collapse;width:100%}
-caption{text-align:left;font-weight:600;padding:.5rem 0}
-th,td{border:1px solid var(--line);padding:.3rem .5rem;text-align:left;vertical-align:top}
-th,td{overflow-wrap:break-word;min-width:7rem;max-width:40rem}
-h1,p,li{overflow-wrap:anywhere}
-.scroll{overflow-x:auto}
-.scroll:focus,a:focus{outline:3px solid Highlight}
-.gap{border-left:4px solid;padding-left:.75rem}
-.skip{position:absolute;left:-99rem}
-.skip:focus{position:static}
-@media print{.scroll{overflow:visible}nav,.skip{display:none}}
-"""
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+from lifecycle.domain.evidence import EvidencePack, EvidenceTable
+from lifecycle.renderers.evidence_html import report_html
 
 
-def evidence_files(pack: EvidencePack) -> dict[str, str]:
-    """Every rendered file of a pack: relative path -> text."""
-    files = {"report.html": _report(pack), "VERIFY.md": _verify(pack)}
+def evidence_files(pack: EvidencePack, *, originals: Sequence[str] = (), group: str = "") -> dict[str, str]:
+    """Every rendered file of a pack: relative path -> text.
+
+    Args:
+        pack: as its audience may see it.
+        originals: names of the copies that go with it; they decide what VERIFY.md can say.
+        group: whose signatures count as approvals.
+    """
+    files = {"report.html": report_html(pack), "VERIFY.md": verify_md(pack, originals, group)}
     for table in (table for section in pack.sections for table in section.tables):
         files[f"tables/{table.name}.csv"] = _csv(table)
         rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
@@ -50,50 +40,93 @@ def _cell(text: str) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
-def _report(pack: EvidencePack) -> str:
-    title = escape(f"Evidence: {pack.environment}, {pack.since:%Y-%m-%d} to {pack.until:%Y-%m-%d}")
-    links = "".join(f'<li><a href="#{escape(s.id)}">{escape(s.question)}</a></li>' for s in pack.sections)
-    body = "".join(_section(section) for section in pack.sections)
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_STYLE}</style></head><body>'
-        f'<a class="skip" href="#main">Skip to the answers</a><header><h1>{title}</h1>'
-        f"<p>Made {pack.made:%Y-%m-%d %H:%M} UTC by lifecycle {escape(pack.tool_version)}. What has no source here "
-        f'reads "not shown".</p></header><nav aria-label="Questions"><ol>{links}</ol></nav>'
-        f'<main id="main">{body}</main></body></html>\n'
-    )
+_CHAIN = """python3 - <<'END'
+import hashlib, json
+previous, count = "sha256:" + "0" * 64, 0
+for line in open("audit.jsonl", "rb").read().splitlines():
+    count += 1
+    entry = json.loads(line)
+    assert (entry["previous"], entry["sequence"]) == (previous, count), f"altered at line {count}"
+    previous = "sha256:" + hashlib.sha256(line).hexdigest()
+print(count, "lines, head", previous)
+EXPECTED
+END"""
 
 
-def _section(section: EvidenceSection) -> str:
-    gaps = "".join(f'<p class="gap">not shown: {escape(text)}</p>' for text in section.not_shown)
-    tables = "".join(_table(table) for table in section.tables)
-    name = escape(section.id)
-    heading = f'<h2 id="{name}-title">{escape(section.question)}</h2>'
-    return f'<section id="{name}" aria-labelledby="{name}-title">{heading}{tables}{gaps}</section>'
+def verify_md(pack: EvidencePack, originals: Sequence[str], group: str) -> str:
+    """How to check the pack with nothing but sha256sum, python3, ssh-keygen and openssl.
 
-
-def _table(table: EvidenceTable) -> str:
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
-    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
-    label = escape(table.caption)
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{label}"><table><caption>{label}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
-
-
-def _verify(pack: EvidencePack) -> str:
+    Each `sh` block runs as it stands, in the folder of the pack; what the pack does not hold has no block.
+    """
+    parts = ["# Verify this pack", "", "Run each block in this folder. None needs the network, nor this tool."]
+    parts += _block("Nothing in the pack was changed since it was made", "sha256sum --quiet -c SHA256SUMS")
+    if "ORIGINALS.sha256" in originals:
+        parts += [
+            "",
+            "Receipts, audit log and approvals stay with their owner. `ORIGINALS.sha256` names them by digest: in the",
+            "owner's own pack, `sha256sum -c` of that file shows that these tables came from those originals.",
+        ]
+    if "audit.jsonl" in originals:
+        check = (
+            f'assert previous == "{pack.audit_head}", "not the head that report.html names"' if pack.audit_head else ""
+        )
+        parts += _block(
+            "The trail is one chain, up to the head that the report names", _CHAIN.replace("EXPECTED", check)
+        )
+    parts += _head_blocks(originals)
+    if group and any(name.startswith("approvals/") and name.endswith(".sig") for name in originals):
+        loop = (
+            "for s in approvals/*/*/review.json.sig; do\n"
+            f'  p=$(ssh-keygen -Y find-principals -s "$s" -f signers/{group} | head -n 1)\n'
+            f'  ssh-keygen -Y verify -f signers/{group} -I "$p" -n lifecycle-review -s "$s" < "${{s%.sig}}"\n'
+            "done"
+        )
+        parts += _block("Approvals were signed by somebody who may, about exactly this effect", loop)
+        parts += ["", "Compare `signers/` with the policy bundle that you trust: it is a copy made with this pack."]
     expected = f" --expect-head {pack.audit_head}" if pack.audit_head else ""
-    return f"""# Verify this pack
+    parts += [
+        "",
+        "## With the tool, in a checkout of the repository",
+        "",
+        f"    lifecycle audit verify --env {pack.environment} --file PACK/audit.jsonl{expected}"
+        if "audit.jsonl" in originals
+        else f"    lifecycle audit verify --env {pack.environment}{expected}",
+        f"    lifecycle policy check --env {pack.environment}",
+        "    lifecycle policy test",
+    ]
+    return "\n".join(parts) + "\n"
 
-    lifecycle audit verify --env {pack.environment}{expected}
-    lifecycle policy test
-    lifecycle policy check --env {pack.environment}
 
-An approval needs no tool of ours (see docs/policies.md):
+def _head_blocks(originals: Sequence[str]) -> list[str]:
+    heads = [name for name in originals if name.startswith("audit.jsonl.heads/") and name.endswith(".json")]
+    parts = []
+    if any(name.endswith("-ssh.json") for name in heads) and "signers/audit" in originals:
+        loop = (
+            "for s in audit.jsonl.heads/*-ssh.json.sig; do\n"
+            '  p=$(ssh-keygen -Y find-principals -s "$s" -f signers/audit | head -n 1)\n'
+            '  ssh-keygen -Y verify -f signers/audit -I "$p" -n lifecycle-audit -s "$s" < "${s%.sig}"\n'
+            "done"
+        )
+        parts += _block("Heads of the trail were signed by somebody who does not write it", loop)
+    if any(name.endswith(("-kms.json", "-transit.json")) for name in heads):
+        loop = (
+            "for s in $(ls audit.jsonl.heads/*.json.sig | grep -v -- -ssh); do\n"
+            "  for k in signers/audit-keys/*.pem; do\n"
+            '    openssl dgst -sha256 -verify "$k" -signature "$s" "${s%.sig}" && continue 2\n'
+            "  done\n  exit 1\ndone"
+        )
+        parts += _block("Heads signed in Vault or KMS", loop)
+    if heads:
+        loop = (
+            "for h in audit.jsonl.heads/*.json; do\n"
+            '  n=$(sed \'s/.*"sequence":\\([0-9]*\\).*/\\1/\' "$h")\n'
+            '  d=$(sed \'s/.*"digest":"sha256:\\([0-9a-f]*\\)".*/\\1/\' "$h")\n'
+            '  test "$(sed -n "${n}p" audit.jsonl | tr -d \'\\n\' | sha256sum | cut -d \' \' -f 1)" = "$d"\n'
+            "done"
+        )
+        parts += _block("Each signed head is a line of the trail", loop)
+    return parts
 
-    ssh-keygen -Y verify -f policies/signers/GROUP -I PRINCIPAL -n lifecycle-review -s review.json.sig < review.json
 
-`receipts/` and `audit.jsonl` are copies, byte for byte; compare them with `sha256sum -c SHA256SUMS`.
-"""
+def _block(title: str, command: str) -> list[str]:
+    return ["", f"## {title}", "", "```sh", command, "```"]

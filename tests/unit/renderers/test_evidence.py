@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from lifecycle.domain.audit import AuditEvent, Result
-from lifecycle.operations.gather_evidence import EvidenceSources, gather_evidence
+from lifecycle.operations.evidence_sources import EvidenceSources
+from lifecycle.operations.gather_evidence import gather_evidence
 from lifecycle.policy_engine.bundle import load_bundle
 from lifecycle.policy_engine.typed import TypedPolicyEngine
 from lifecycle.renderers.evidence import evidence_files
