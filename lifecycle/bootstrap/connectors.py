@@ -93,7 +93,7 @@ class Verifiers:
             case "postgres_role_password":
                 kind = "postgres"
                 settings = PostgresSettings(host=own.host, port=own.port, database=own.database, ca_file=own.ca_file)
-            case "snowflake_key_pair":
+            case "snowflake_key_pair" | "snowflake_named_key_pair":
                 kind, settings = "snowflake", SnowflakeSettings(endpoint=own.endpoint)
             case "vault_approle_secret_id":
                 kind, settings = "vault_approle", VaultAppRoleCheck(mount=own.mount, server=own.server)

@@ -56,6 +56,7 @@ class Issuers:
             "oauth_refresh_token": self._refresh_token,
             "postgres_role_password": self._role_password,
             "snowflake_key_pair": self._key_pair,
+            "snowflake_named_key_pair": self._key_pair,
             "vault_approle_secret_id": self._secret_id,
             **cloud_builders(around, self),
         }
@@ -154,9 +155,11 @@ class Issuers:
     def _key_pair(self, credential: Credential) -> BoundIssuer:
         from lifecycle.clients.snowflake import SnowflakeClient, default_endpoint
         from lifecycle.issuers.snowflake_key_pair import SnowflakeKeyPairIssuer
+        from lifecycle.issuers.snowflake_named_key_pair import SnowflakeNamedKeyPairIssuer
 
+        made = SnowflakeNamedKeyPairIssuer if credential.kind == "snowflake_named_key_pair" else SnowflakeKeyPairIssuer
         own, admin = credential.settings, self.admin(credential)
-        issuer = SnowflakeKeyPairIssuer(
+        issuer = made(
             SnowflakeClient(own.endpoint or default_endpoint(own.account), clock=utc_now),
             account=own.account,
             user=own.user,

@@ -80,6 +80,7 @@ def _issuers() -> tuple[Kind, ...]:
         okta_client_secret,
         postgres_role_password,
         snowflake_key_pair,
+        snowflake_named_key_pair,
         vault_approle_secret_id,
     )
 
@@ -96,5 +97,6 @@ def _issuers() -> tuple[Kind, ...]:
         okta_client_secret.KIND,
         postgres_role_password.KIND,
         snowflake_key_pair.KIND,
+        snowflake_named_key_pair.KIND,
         vault_approle_secret_id.KIND,
     )

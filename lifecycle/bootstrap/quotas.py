@@ -23,12 +23,14 @@ _GUESS = 5.0
 # Kind of credential -> provider, its quota and writes of one rotation.
 _ISSUERS: dict[str, tuple[str, float, int]] = {
     "aws_iam_access_key": ("aws-iam", _GUESS, 3),
+    "azure_storage_account_key": ("azure-resource-manager", _GUESS, 2),
     "databricks_service_principal_secret": ("databricks", _GUESS, 2),
     "datarobot_api_key": ("datarobot", _GUESS, 2),
     "entra_application_certificate": ("microsoft-graph", _GRAPH, 2),
     "entra_application_password": ("microsoft-graph", _GRAPH, 2),
     "okta_client_secret": ("okta", _GUESS, 3),
     "snowflake_key_pair": ("snowflake", _GUESS, 2),
+    "snowflake_named_key_pair": ("snowflake", _GUESS, 3),
 }
 _PLACES = (
     "issuer",

@@ -22,7 +22,6 @@ from lifecycle.clients.snowflake import (
     quoted,
     rows_of,
 )
-from lifecycle.clients.web import Answer, exchange_error, retry_after
 from lifecycle.domain.credential import (
     CompleteListing,
     CredentialClass,
@@ -32,10 +31,7 @@ from lifecycle.domain.credential import (
     Traits,
 )
 from lifecycle.domain.errors import (
-    AmbiguousEffectError,
-    AuthenticationError,
     ConfigurationError,
-    LifecycleError,
     NotFoundError,
     RemoteServiceError,
     SlotOccupiedError,
@@ -44,10 +40,10 @@ from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.ports import SettingIssuer
 from lifecycle.domain.secret import SecretText, SecretValue
 from lifecycle.foundation.signed_jwt import generate_key
+from lifecycle.issuers.snowflake_statements import run_statement
 
 _SLOTS = ("RSA_PUBLIC_KEY", "RSA_PUBLIC_KEY_2")
 _EMPTY = ("", "null")
-_NO_RIGHT = ("003001", "002003", "003013")
 
 
 class SnowflakeKeyPairSettings(KindSettings):
@@ -179,7 +175,8 @@ class SnowflakeKeyPairIssuer:
 
     def _read(self, principal: str, admin: SecretValue) -> tuple[ProviderCredential, ...]:
         what = f"describing Snowflake user {principal}"
-        answer = self._send(f"DESC USER {quoted(principal.upper())}", admin, what, writes=False)
+        statement = f"DESC USER {quoted(principal.upper())}"
+        answer = run_statement(self._client, admin, statement, what=what, writes=False)
         rows = rows_of(answer) or []
         shown = {row.get("property", "").upper(): row.get("value", "") for row in rows}
         if not {f"{slot}_FP" for slot in _SLOTS} <= shown.keys():
@@ -193,40 +190,8 @@ class SnowflakeKeyPairIssuer:
         )
 
     def _write(self, statement: str, admin: SecretValue, what: str) -> None:
-        self._send(statement, admin, f"{what} of Snowflake user {self._user}", writes=True)
-
-    def _send(self, statement: str, admin: SecretValue, what: str, *, writes: bool) -> Answer:
-        login = SnowflakeLogin.parse(admin)
-        try:
-            answer = self._client.request(login, statement)
-        except LifecycleError:
-            raise
-        except Exception as error:
-            raise exchange_error(error, what=what, writes=writes) from None
-        if rows_of(answer) is None:
-            raise _refusal(answer, what, writes=writes)
-        return answer
-
-
-def _refusal(answer: Answer, what: str, *, writes: bool) -> LifecycleError:
-    code = answer.text_field("code")
-    told = f"{what}: answered {answer.status} {code}".rstrip()
-    if answer.status == 429:
-        wait = retry_after(answer.headers)
-        return RemoteServiceError(told, remedy="run again later", retryable=True, retry_after=wait)
-    if not code and answer.status in (401, 403):
-        return RemoteServiceError(
-            f"{told}, and not by Snowflake", remedy="look for a proxy or firewall that answers in its place"
-        )
-    if answer.status in (401, 403):
-        return AuthenticationError(told, remedy="check the admin credential: `lifecycle verify`, then run again")
-    if code in _NO_RIGHT:
-        return AuthenticationError(
-            told, remedy="grant the admin's role OWNERSHIP or MODIFY on the user, or correct `user`"
-        )
-    if writes and (answer.status >= 500 or answer.status in (200, 202, 408)):
-        return AmbiguousEffectError(told, remedy="run again: the effect is looked up before anything is repeated")
-    return RemoteServiceError(told, remedy="run again, or look the code up", retryable=answer.status >= 500)
+        what = f"{what} of Snowflake user {self._user}"
+        run_statement(self._client, admin, statement, what=what, writes=True)
 
 
 def _time(text: str) -> datetime | None:

@@ -116,12 +116,20 @@ class SettingContract:
         assert all(bench.works(value) for value in values[1:])
         assert not bench.works(values[0])
 
-    def test_soft_off_is_not_offered(self, bench: SettingBench) -> None:
-        assert not bench.issuer.traits.soft_off
-        with pytest.raises(RemoteServiceError):
-            bench.issuer.set_enabled(
-                bench.principal, bench.issuer.identify(bench.issuer.generate(bench.slots[0])), True
-            )
+    def test_soft_off_as_declared(self, bench: SettingBench) -> None:
+        slot = bench.slots[0]
+        value = bench.issuer.generate(slot)
+        if not bench.issuer.traits.soft_off:
+            with pytest.raises(RemoteServiceError):
+                bench.issuer.set_enabled(bench.principal, bench.issuer.identify(value), True)
+            return
+        shown = bench.set(slot, value, bench.in_slot(slot))
+        for enabled in (False, False, True, True):
+            bench.issuer.set_enabled(bench.principal, shown.id, enabled)
+            listed = bench.in_slot(slot)
+            assert listed is not None
+            assert listed.enabled is enabled
+            assert bench.works(value) is enabled
 
     def test_last_use_is_not_claimed(self, bench: SettingBench) -> None:
         value = bench.issuer.generate(bench.slots[0])

@@ -1,14 +1,28 @@
-"""The SQL about users, which fakesnow does not know: ALTER USER and DESC USER."""
+"""The SQL about users, which fakesnow does not know: ALTER USER, DESC USER and SHOW USER KEY PAIRS."""
 
 import re
 from datetime import UTC, datetime
 
-from tests.servers.snowflake.users import KEY_SLOTS, Directory, SnowflakeError, User, fingerprint
+from tests.servers.snowflake.users import (
+    KEY_SLOTS,
+    Directory,
+    NamedKey,
+    SnowflakeError,
+    User,
+    fingerprint,
+    load_public_key,
+)
 
 Table = tuple[list[str], list[list[str | None]]]
 
 _NAME = r'(?:"(?P<quoted>[^"]+)"|(?P<plain>[A-Za-z_][\w$]*))'
-_IS_ABOUT_USERS = re.compile(r"\s*(ALTER|DESC|DESCRIBE)\s+USER\b", re.IGNORECASE)
+_RESERVED = ("PUBLIC_KEY_1", "PUBLIC_KEY_2")
+_IS_ABOUT_USERS = re.compile(r"\s*(ALTER|DESC|DESCRIBE|SHOW)\s+USER\b", re.IGNORECASE)
+_KEY_PAIR = re.compile(
+    rf"\s*ALTER\s+USER\s+{_NAME}\s+(?P<verb>ADD|REMOVE|MODIFY)\s+KEY\s+PAIR\s+(?P<key>\w+)\s*(?P<rest>.*?)\s*;?\s*$",
+    re.IGNORECASE | re.DOTALL,
+)
+_SHOW = re.compile(rf"\s*SHOW\s+USER\s+KEY\s+PAIRS\s+FOR\s+USER\s+{_NAME}\s*;?\s*$", re.IGNORECASE)
 _ALTER = re.compile(
     rf"\s*ALTER\s+USER\s+(?:IF\s+EXISTS\s+)?{_NAME}\s+(?P<verb>SET|UNSET)\s+(?P<rest>.+?)\s*;?\s*$",
     re.IGNORECASE | re.DOTALL,
@@ -38,6 +52,12 @@ def run_user_statement(directory: Directory, actor: User, statement: str) -> Tab
     """
     if found := _DESCRIBE.match(statement):
         return _describe(_target(directory, actor, found, may_be_self=True))
+    if found := _SHOW.match(statement):
+        return _show_key_pairs(_target(directory, actor, found, may_be_self=True))
+    if found := _KEY_PAIR.match(statement):
+        user = _target(directory, actor, found, may_be_self=False)
+        _change_key_pair(user, found["verb"].upper(), found["key"].upper(), found["rest"], directory.clock())
+        return ["status"], [["Statement executed successfully."]]
     if found := _ALTER.match(statement):
         user = _target(directory, actor, found, may_be_self=False)
         change = _set if found["verb"].upper() == "SET" else _unset
@@ -72,6 +92,48 @@ def _describe(user: User) -> Table:
         rows.append([f"{slot}_FP", "null" if value is None else fingerprint(value), "null", "Fingerprint of the key"])
         rows.append([f"{slot}_LAST_SET_TIME", shown, "null", "When the key was set"])
     return ["property", "value", "default", "description"], rows
+
+
+def _show_key_pairs(user: User) -> Table:
+    rows: list[list[str | None]] = [
+        [
+            name,
+            user.name,
+            fingerprint(key.value),
+            None,
+            "DISABLED" if key.disabled else "ACTIVE",
+            None,
+            datetime.fromtimestamp(key.added, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " +0000",
+        ]
+        for name, key in user.named_keys.items()
+    ]
+    return ["name", "user_name", "fingerprint", "role_scope", "status", "comment", "created_on"], rows
+
+
+def _change_key_pair(user: User, verb: str, name: str, rest: str, now: float) -> None:
+    """ADD, REMOVE and MODIFY … SET DISABLED; numbers of the refusals are Snowflake's usual ones for objects."""
+    if name in _RESERVED:
+        raise SnowflakeError("001008", f"Key pair name '{name}' is reserved.", sql_state="22023")
+    assignment = _ASSIGNMENT.match(rest.removeprefix("SET ").strip())
+    if verb == "ADD":
+        if assignment is None or assignment["property"].upper() != "PUBLIC_KEY":
+            raise _syntax_error(rest)
+        value = assignment["value"].strip("'")
+        load_public_key(value)
+        if name in user.named_keys:
+            raise SnowflakeError("002002", f"Object '{name}' already exists.", sql_state="42710")
+        if value in user.accepted():
+            raise SnowflakeError("001008", "The public key is in use already.", sql_state="22023")
+        user.named_keys[name] = NamedKey(value=value, added=now)
+        return
+    if name not in user.named_keys:
+        raise SnowflakeError("002003", f"Key pair '{name}' does not exist or not authorized.", sql_state="02000")
+    if verb == "REMOVE":
+        del user.named_keys[name]
+    elif assignment is not None and assignment["property"].upper() == "DISABLED":
+        user.named_keys[name].disabled = assignment["value"].upper() == "TRUE"
+    else:
+        raise _syntax_error(rest)
 
 
 def _set(user: User, text: str, now: float) -> None:

@@ -32,6 +32,15 @@ class SnowflakeError(Exception):
 
 
 @dataclass(slots=True, kw_only=True)
+class NamedKey:
+    """A key pair that has a name: its public half as base64 of the DER form, when it was added, whether it is off."""
+
+    value: str
+    added: float
+    disabled: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
 class User:
     """One user; its name is upper case, as unquoted identifiers are.
 
@@ -40,6 +49,7 @@ class User:
         password: None when it has none.
         keys: Public keys by slot, as base64 of their DER form.
         keys_set_at: When each slot was set, seconds since 1970.
+        named_keys: Key pairs by name, beside the two slots.
         oauth_tokens: Expiry by token, seconds since 1970.
         access_tokens: The same for programmatic access tokens.
         disabled: Whether every login is refused.
@@ -52,6 +62,7 @@ class User:
     password: str | None = field(default=None, repr=False)
     keys: dict[str, str] = field(default_factory=dict)
     keys_set_at: dict[str, float] = field(default_factory=dict)
+    named_keys: dict[str, NamedKey] = field(default_factory=dict)
     oauth_tokens: dict[str, float] = field(default_factory=dict, repr=False)
     access_tokens: dict[str, float] = field(default_factory=dict, repr=False)
     disabled: bool = False
@@ -76,6 +87,10 @@ class User:
         """Empty a slot; an empty one stays so."""
         self.keys.pop(slot, None)
         self.keys_set_at.pop(slot, None)
+
+    def accepted(self) -> list[str]:
+        """The public keys that log it in."""
+        return [*self.keys.values(), *(key.value for key in self.named_keys.values() if not key.disabled)]
 
 
 def load_public_key(value: str) -> RSAPublicKey:
@@ -185,7 +200,7 @@ class Directory:
             claimed = jwt.decode(token, options={"verify_signature": False})
             account, name, presented = str(claimed["iss"]).split(".", 2)
             user = self.users[name]
-            value = next(key for key in user.keys.values() if fingerprint(key) == presented)
+            value = next(key for key in user.accepted() if fingerprint(key) == presented)
             claims = jwt.decode(token, load_public_key(value), algorithms=["RS256"], options={"verify_iat": False})
             age = self.clock() - float(claims["iat"])
         except (jwt.InvalidTokenError, KeyError, ValueError, StopIteration):

@@ -36,6 +36,7 @@ _CREDENTIALS: dict[str, dict[str, Any]] = {
     "pg-one": {**_PG, "role": "ingest", "admin": "pg-admin"},
     "pg-two": {**_PG, "roles": ["ingest_a", "ingest_b"], "member_of": "ingest", "admin": "pg-admin"},
     "sf-admin": {"kind": "snowflake_key_pair", "account": "acme-prod", "user": "ROTATOR"},
+    "sf-named": {"kind": "snowflake_named_key_pair", "account": "acme-prod", "user": "BI", "admin": "sf-admin"},
     "sf-user": {"kind": "snowflake_key_pair", "account": "acme-prod", "user": "INGEST", "admin": "sf-admin"},
     "entra-admin": {"kind": "entra_application_certificate", **_ENTRA},
     "entra-app": {"kind": "entra_application_password", "admin": "entra-admin", **_ENTRA},
