@@ -222,6 +222,7 @@ class Infrastructure:
             live_versions=live_versions(self._journal(), latest.entries if latest else ()),
             previous_entries=latest.entries if latest else {},
             previous_grants=latest.grants if latest else None,
+            previous_digests=latest.digests if latest and around.sandbox is None else {},
             documents=policy_documents(around),
         )
 

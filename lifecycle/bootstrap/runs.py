@@ -20,6 +20,7 @@ from lifecycle.domain.rotation_policy import due
 if TYPE_CHECKING:
     from lifecycle.bootstrap.rotation import Rotation
     from lifecycle.domain.drift import Drift
+    from lifecycle.domain.receipt import InForce
     from lifecycle.domain.review import ReviewedPlan
     from lifecycle.journals.approvals_file import FileApprovals
     from lifecycle.operations.apply_environment import EnvironmentOutcome, Verified
@@ -68,7 +69,8 @@ class Runs:
             context = infrastructure.plan_context(infrastructure.folder(folder))
             reviewed = plan_infrastructure(context, destroy=destroy)
         self._around.step("plan", reviewed.review.summary[0])
-        for line in reviewed.review.summary[1:] if in_full else ():
+        told = reviewed.review.summary[1:] if in_full else ()
+        for line in folded(told) if self._around.sandbox else told:
             self._around.note(line)
         self._around.step("gate", gate_line(reviewed))
         for line in reviewed.findings() if in_full else ():
@@ -181,7 +183,10 @@ class Runs:
         return outcome
 
     def _apply_context(self, folder: Path | None, confirm: Confirm) -> ApplyContext:
+        from lifecycle.bootstrap.authors import change_authors, head_commit
+        from lifecycle.domain.people import People
         from lifecycle.operations.apply_plan import ApplyContext
+        from lifecycle.policy_engine.bundle import load_people
 
         infrastructure = self._infrastructure
         return ApplyContext(
@@ -192,7 +197,25 @@ class Runs:
             receipts=infrastructure.receipts,
             actor=self._around.actor,
             new_id=new_id,
+            people=People(known=load_people(self._around.paths.policies / "people.yaml")),
+            authors=lambda: change_authors(self._around, self._in_force_since()),
+            commit=head_commit(self._around),
         )
+
+    def _in_force_since(self) -> str:
+        latest = self._infrastructure.receipts.latest()
+        return latest.commit if latest else ""
+
+    def _in_force(self) -> InForce:
+        from lifecycle.bootstrap.authors import head_commit
+        from lifecycle.documents.digest import spec_digest
+        from lifecycle.domain.receipt import InForce
+        from lifecycle.policy_engine.bundle import bundle_digest
+
+        paths = self._around.paths
+        spec = spec_digest(paths.environment, root=paths.root)
+        digests = {"spec": spec, "policy_bundle": bundle_digest(paths.policies)}
+        return InForce(digests=digests, commit=head_commit(self._around))
 
     def _approvals(self) -> FileApprovals:
         from lifecycle.journals.approvals_file import FileApprovals
@@ -227,6 +250,7 @@ class Runs:
             new_id=new_id,
             clock=utc_now,
             applied=around.spec,
+            in_force=self._in_force(),
         )
 
     def _rotate(self) -> RotationRun:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from lifecycle.domain.errors import ConfigurationError
@@ -11,6 +12,16 @@ from lifecycle.foundation.atomic_file import replace_file
 
 _PLAIN = ("100644", "100755")
 _TIMEOUT = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One commit: who says to have written and committed it, and who signed it; nobody when no signature counts."""
+
+    id: str
+    author: str
+    committer: str
+    signer: str = ""
 
 
 class GitHistory:
@@ -38,6 +49,26 @@ class GitHistory:
                 remedy="name a branch, tag or commit that is fetched: --against origin/main",
             )
         return named.decode().strip()
+
+    def commits(self, since: str, folders: tuple[str, ...], *, allowed_signers: Path) -> tuple[Commit, ...]:
+        """Who committed to some folders since a commit; every commit when none is named.
+
+        Args:
+            since: not counted itself.
+            folders: relative to `root`.
+            allowed_signers: whose SSH signatures count (man ssh-keygen); need not exist.
+
+        Raises:
+            ConfigurationError: git does not know the commit, or this is no git checkout.
+        """
+        span = f"{self.commit(since)}..HEAD" if since else "HEAD"
+        signers = ("-c", "gpg.format=ssh", "-c", f"gpg.ssh.allowedSignersFile={allowed_signers}")
+        form = "--format=%H%x00%ae%x00%ce%x00%G?%x00%GS"
+        listed = self._run(*signers, "log", "--no-mailmap", form, "--end-of-options", span, "--", *folders)
+        rows = [line.split("\0") for line in listed.decode("utf-8", "replace").splitlines() if line]
+        return tuple(
+            Commit(id=row[0], author=row[1], committer=row[2], signer=row[4] if row[3] == "G" else "") for row in rows
+        )
 
     def write_folder(self, commit: str, folder: str, into: Path) -> int:
         """Write the plain files that a folder held; links and submodules are left out, since nothing reads them.

@@ -101,6 +101,13 @@ class LeakScan(ReceiptPart):
         return not self.leaks
 
 
+class InForce(ReceiptPart):
+    """What a run found, or made, to be in force: see `Receipt.digests` and `Receipt.commit`."""
+
+    digests: Mapping[str, str] = {}
+    commit: str = ""
+
+
 class Receipt(ReceiptPart):
     """One run, from its intent to its end.
 
@@ -120,6 +127,8 @@ class Receipt(ReceiptPart):
         grants: what the applied spec allows, one sentence each; the next plan is compared with it.
         entries: entries of the applied spec with their kind; the next plan knows by it what was removed.
         problem: what stopped the run; empty when nothing did.
+        digests: of spec and policy bundle in force; the next apply may change one of them, never both.
+        commit: what was checked out; whoever committed since does not approve the next apply.
     """
 
     schema_version: int = RECEIPT_SCHEMA
@@ -137,3 +146,5 @@ class Receipt(ReceiptPart):
     grants: tuple[str, ...] = ()
     entries: Mapping[str, str] = {}
     problem: str = ""
+    digests: Mapping[str, str] = {}
+    commit: str = ""

@@ -6,6 +6,7 @@ digest of one bundle can check every later one, and nobody who merely proposes a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -86,7 +87,15 @@ def refuse_succession(old: NamedBundle, new: NamedBundle, signers: frozenset[str
         )
 
 
-def refuse_together(before: dict[str, str], now: dict[str, str]) -> None:
+JUDGED = ("spec", "policy_bundle")
+
+
+def judged(digests: Mapping[str, str]) -> dict[str, str]:
+    """The digests of what is judged and of what judges it, of all that a manifest names."""
+    return {name: digests[name] for name in JUDGED if name in digests}
+
+
+def refuse_together(before: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Refuse a change of rules and of what they judge at once, since each could hide behind the other.
 
     Args:
@@ -96,8 +105,8 @@ def refuse_together(before: dict[str, str], now: dict[str, str]) -> None:
     Raises:
         PolicyError: both moved.
     """
-    moved = [name for name in ("spec", "policy_bundle") if before.get(name) and before[name] != now.get(name)]
-    if len(moved) == 2:
+    moved = [name for name in JUDGED if before.get(name) and before[name] != now.get(name)]
+    if len(moved) == len(JUDGED):
         told = "; ".join(f"{name} {before[name]} -> {now.get(name)}" for name in moved)
         raise PolicyError(
             f"spec and policy bundle changed since the last apply: {told}",

@@ -8,9 +8,9 @@ and room for the receipt: a full disk stops here. 6. Apply. 7. Write the receipt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lifecycle.domain.approval import Approval
@@ -28,10 +28,12 @@ from lifecycle.domain.errors import (
 )
 from lifecycle.domain.grants import entry_kinds, grants
 from lifecycle.domain.infrastructure_ports import Confirm, Receipts
+from lifecycle.domain.people import Counted, Involved, People, count
 from lifecycle.domain.plan import Manifest, Target
 from lifecycle.domain.ports import Approvals, AuditLog, NewId
 from lifecycle.domain.receipt import AppliedPlan, Receipt, RunState
 from lifecycle.domain.review import Review, ReviewedPlan
+from lifecycle.domain.trust import judged
 from lifecycle.operations.check_policies import refuse_unless_passed
 from lifecycle.operations.plan_infrastructure import MANIFEST, REVIEW, PlanContext, prepare, read_manifest, review_plan
 
@@ -52,6 +54,9 @@ class ApplyContext:
         receipts: of this environment.
         actor: who applies.
         new_id: makes run ids.
+        people: who is who, by the policy bundle.
+        authors: who made the commits since the last apply; asked only where approvals are needed.
+        commit: what is checked out, for the receipt.
     """
 
     planning: PlanContext
@@ -61,6 +66,9 @@ class ApplyContext:
     receipts: Receipts
     actor: str
     new_id: NewId
+    people: People = field(default_factory=People)
+    authors: Callable[[], tuple[str, ...]] = tuple
+    commit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,11 +176,14 @@ def _same_effect(current: Review, approved: Review, context: ApplyContext) -> No
 
 def _approved(context: ApplyContext, current: ReviewedPlan) -> tuple[Approval, ...]:
     rule = context.planning.spec.approvals
-    given = _counted(context, current)
+    counted = _counted(context, current)
+    given = counted.approvals
     if len(given) < rule.required:
         names = ", ".join(sorted(a.approver for a in given)) or "nobody"
+        aside = f"; not counted: {', '.join(counted.set_aside)}" if counted.set_aside else ""
         raise ApprovalMissingError(
-            f"{rule.required} approvals of {current.review.effect_digest} by {rule.group} are needed, given: {names}",
+            f"{rule.required} approvals of {current.review.effect_digest} by {rule.group} are needed, given: {names}"
+            f"{aside}",
             remedy="have the plan folder's review.json approved with `lifecycle approve`, then apply again",
         )
     if rule.required:
@@ -184,25 +195,12 @@ def _approved(context: ApplyContext, current: ReviewedPlan) -> tuple[Approval, .
     return (*given, confirmed)
 
 
-def _counted(context: ApplyContext, current: ReviewedPlan) -> tuple[Approval, ...]:
-    """Approvals of this effect that hold now: one per person, and none by whoever applies.
-
-    The account that applies and the name on a key are written differently (`ann@build-1`, `ann@acme.example`), so what
-    stands before the @ decides: rather a namesake who has to be replaced than somebody who approves himself.
-    """
-    now = context.planning.clock()
-    valid: Mapping[str, Approval] = {
-        approval.approver: approval
-        for approval in context.approvals.verified(current.review.effect_digest)
-        if approval.expires >= now
-        and approval.effect_digest == current.review.effect_digest
-        and _person(approval.approver) != _person(context.actor)
-    }
-    return tuple(valid[name] for name in sorted(valid))
-
-
-def _person(identity: str) -> str:
-    return identity.partition("@")[0].lower()
+def _counted(context: ApplyContext, current: ReviewedPlan) -> Counted:
+    """Approvals of this effect that hold now: one per person, and none by whoever applies or committed it."""
+    now, effect = context.planning.clock(), current.review.effect_digest
+    valid = [a for a in context.approvals.verified(effect) if a.expires >= now and a.effect_digest == effect]
+    authors = context.authors() if context.planning.spec.approvals.required else ()
+    return count(valid, Involved(actor=context.actor, authors=authors), context.people) if valid else Counted()
 
 
 def _intent(context: ApplyContext, current: ReviewedPlan, approvals: tuple[Approval, ...]) -> Receipt:
@@ -216,6 +214,8 @@ def _intent(context: ApplyContext, current: ReviewedPlan, approvals: tuple[Appro
         started=planning.clock(),
         grants=() if current.plan.removes_all else grants(planning.spec),
         entries={} if current.plan.removes_all else entry_kinds(planning.spec),
+        digests=judged(current.manifest.digests),
+        commit=context.commit,
         plan=AppliedPlan(
             plan_digest=current.manifest.plan_digest,
             effect_digest=current.review.effect_digest,

@@ -26,6 +26,7 @@ from lifecycle.domain.policy import Finding, GateInput, GateVerdict, PolicyDocum
 from lifecycle.domain.ports import Clock, PolicyEngine, TerraformRunner
 from lifecycle.domain.review import Review, ReviewedPlan, changes_digest, describe, review_target
 from lifecycle.domain.spec import Spec
+from lifecycle.domain.trust import refuse_together
 from lifecycle.operations.check_policies import refuse_unless_passed
 
 REVIEW_LASTS = timedelta(days=7)
@@ -55,6 +56,7 @@ class PlanContext:
         live_versions: per credential, how many live values journal and store know.
         previous_entries: entries of the last applied spec.
         previous_grants: what the last applied spec allowed; None when there was none.
+        previous_digests: of spec and policy bundle of the last apply; empty in a sandbox, where both may change.
         documents: policies in the language of their product, judged with the spec.
     """
 
@@ -74,6 +76,7 @@ class PlanContext:
     live_versions: Mapping[str, int] = field(default_factory=dict)
     previous_entries: Mapping[str, str] = field(default_factory=dict)
     previous_grants: tuple[str, ...] | None = None
+    previous_digests: Mapping[str, str] = field(default_factory=dict)
     documents: Mapping[str, tuple[PolicyDocument, ...]] = field(default_factory=dict)
 
     def gate_input(self, plan: Plan | None) -> GateInput:
@@ -129,6 +132,7 @@ def prepare(context: PlanContext) -> None:
 def review_plan(context: PlanContext, plan: Plan, verdict: GateVerdict) -> ReviewedPlan:
     """Name and describe a plan, reading every digest and the target anew."""
     manifest = read_manifest(context)
+    refuse_together(context.previous_digests, manifest.digests)
     review = Review(
         environment=context.spec.environment,
         changes_digest=changes_digest(plan),

@@ -11,7 +11,7 @@ from lifecycle.domain.errors import NotFoundError
 from lifecycle.domain.grants import entry_kinds, grants
 from lifecycle.domain.infrastructure_ports import Receipts
 from lifecycle.domain.ports import Clock, NewId
-from lifecycle.domain.receipt import LeakScan, Receipt, RotatedCredential, RunState, VerifiedConnector
+from lifecycle.domain.receipt import InForce, LeakScan, Receipt, RotatedCredential, RunState, VerifiedConnector
 from lifecycle.domain.spec import Spec
 from lifecycle.operations.rotation_context import Standing
 
@@ -85,6 +85,7 @@ def new_run(
     new_id: NewId,
     clock: Clock,
     applied: Spec | None,
+    in_force: InForce | None = None,
 ) -> Receipt:
     """The receipt of a run that changes no infrastructure: `rotate`, `verify`, or an apply of an empty plan.
 
@@ -97,6 +98,7 @@ def new_run(
         clock: aware UTC now.
         applied: the spec when the run found it to be in force (an empty plan); None keeps what the last run noted, as
             the next plan is compared with that.
+        in_force: digests and commit that go with `applied`; None keeps those of the last run too.
     """
     last = receipts.latest()
     return Receipt(
@@ -108,6 +110,8 @@ def new_run(
         started=clock(),
         grants=grants(applied) if applied else (last.grants if last else ()),
         entries=entry_kinds(applied) if applied else (last.entries if last else {}),
+        digests=in_force.digests if in_force else (last.digests if last else {}),
+        commit=in_force.commit if in_force else (last.commit if last else ""),
     )
 
 

@@ -12,11 +12,12 @@ from pydantic import ValidationError
 
 from lifecycle.domain.audit import Digest
 from lifecycle.domain.errors import ConfigurationError
+from lifecycle.domain.people import Person
 from lifecycle.domain.trust import NamedBundle, TrustRoot
 from lifecycle.foundation.tree_digest import tree_digest
 from lifecycle.policy_engine.catalogue import CatalogueEntry, load_catalogue
 from lifecycle.policy_engine.waivers import Waiver, load_waivers
-from lifecycle.policy_engine.yaml_file import read_yaml
+from lifecycle.policy_engine.yaml_file import read_yaml, validated
 
 # Written from the code for editors (`make schema`); it judges nothing.
 _SCHEMA = ".schema.json"
@@ -87,6 +88,15 @@ def load_trust(path: Path) -> TrustRoot:
         raise ConfigurationError(
             f"policy file trust.yaml: {field}: {first['msg']}", remedy="correct the trust root of the bundle"
         ) from error
+
+
+def load_people(path: Path) -> tuple[Person, ...]:
+    """Who is who in a bundle; nobody when the file is absent or empty.
+
+    Raises:
+        ConfigurationError: a record is wrong.
+    """
+    return validated(path, Person, read_yaml(path) or []) if path.is_file() else ()
 
 
 def named_bundle(folder: Path) -> NamedBundle:
