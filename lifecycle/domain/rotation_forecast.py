@@ -80,7 +80,7 @@ def forecast(steps: Sequence[Step], workers: int) -> Forecast:
         members = by_wave[wave]
         worked = sum((step.takes for step in members), timedelta()) / max(1, min(workers, len(members)))
         limits = [load.needs for load in loads(members)]
-        at += max(worked, max(step.takes for step in members), *limits, timedelta())
+        at += max(worked, *(step.takes for step in members), *limits)
         finished = max(finished, at + max(step.grace for step in members))
     return Forecast(promoted=at, finished=finished, loads=loads(steps))
 
