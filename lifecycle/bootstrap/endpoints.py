@@ -49,6 +49,7 @@ class Endpoints:
             "entra_application": lambda connector: (connector.settings.authority or _ENTRA,),
             "feature_store": lambda item: tuple(filter(None, (item.settings.url, item.settings.registry))),
             "oauth_token": self._oauth_token,
+            "pubsub_spooler": lambda connector: (connector.settings.url, connector.settings.token_url),
             "s3": self._s3,
             "snowflake": lambda connector: _snowflake(connector, around.spec),
             "sqs_spooler": lambda connector: self._aws("sqs", region=connector.settings.region),

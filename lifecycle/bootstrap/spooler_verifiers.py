@@ -19,16 +19,18 @@ def spooler_builders() -> Mapping[str, Builder]:
     """One builder per kind of `spooler_kinds`."""
     return {
         "filesystem_spooler": _filesystem,
+        "pubsub_spooler": _pubsub,
         "rabbitmq_spooler": _rabbitmq,
     }
 
 
 def spooler_kinds() -> tuple[Kind, ...]:
     """Their kinds: one line each."""
-    from lifecycle.connectors import filesystem_spooler, rabbitmq_spooler
+    from lifecycle.connectors import filesystem_spooler, pubsub_spooler, rabbitmq_spooler
 
     return (
         filesystem_spooler.KIND,
+        pubsub_spooler.KIND,
         rabbitmq_spooler.KIND,
     )
 
@@ -37,6 +39,12 @@ def _filesystem(_settings: Any, _credential: Credential | None) -> ConnectorVeri
     from lifecycle.connectors.filesystem_spooler import FilesystemSpoolerVerifier
 
     return FilesystemSpoolerVerifier(clock=utc_now)
+
+
+def _pubsub(settings: Any, _credential: Credential | None) -> ConnectorVerifier:
+    from lifecycle.connectors.pubsub_spooler import PubSubSpoolerVerifier
+
+    return PubSubSpoolerVerifier(settings.url, token_url=settings.token_url, clock=utc_now)
 
 
 def _rabbitmq(_settings: Any, _credential: Credential | None) -> ConnectorVerifier:
