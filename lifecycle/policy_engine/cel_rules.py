@@ -150,8 +150,10 @@ def cel_rule(entry: CatalogueEntry) -> Rule:
             names = {"address": change.address, "type": change.type, "entry": change.entry}
             yield Observation(message=entry.message.format(**names), change=change)
 
+    fields = _fields(text, over)
+
     def over_spec(context: RuleContext) -> Iterator[Observation]:
-        for path, document in _objects(context, over):
+        for path, document in _objects(context, over, fields):
             seen = bind(context, document)
             if when.holds(seen) and not must.holds(seen):
                 yield Observation(message=entry.message.format(entry=path or "the spec"), key_path=path)
@@ -219,13 +221,20 @@ def _common(context: RuleContext) -> Any:
     return seen
 
 
-def _objects(context: RuleContext, over: Subject) -> Iterator[tuple[str, Any]]:
+def _fields(text: str, over: str) -> set[str] | None:
+    """The fields of a spec entry that an expression reads; None when it may read any. Only they are copied for it."""
+    names = re.findall(rf"\b{over}\b(?:\s*\.\s*(\w+))?", text)
+    return None if "" in names else set(names)
+
+
+def _objects(context: RuleContext, over: Subject, fields: set[str] | None) -> Iterator[tuple[str, Any]]:
     if over == "spec":
         yield "", plain(context.spec.model_dump())
         return
     section = "allowlists" if over == "allowlist_entry" else f"{over}s"
     for name, entry in getattr(context.spec, section).items():
-        document = plain(entry.model_dump())
+        shown = None if over == "allowlist_entry" else fields
+        document = plain(entry.model_dump(include=shown))
         if over != "allowlist_entry":
             yield f"{section}.{name}", document
             continue

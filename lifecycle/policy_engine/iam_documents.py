@@ -26,8 +26,9 @@ class Statement:
     conditions: Mapping[str, Any] = field(default_factory=dict)
 
 
+@lru_cache(maxsize=1024)
 def parse_document(text: str) -> tuple[Statement, ...]:
-    """The statements of a JSON document.
+    """The statements of a JSON document. Kept, as several rules read each one.
 
     Raises:
         ValueError: it is no policy document. The engine then does not pass.

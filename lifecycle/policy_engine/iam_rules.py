@@ -46,7 +46,15 @@ class _Granted:
         return Observation(message=message, key_path=self.path, evidence=evidence)
 
 
-def _granted(context: RuleContext) -> Iterator[_Granted]:
+def _granted(context: RuleContext) -> tuple[_Granted, ...]:
+    """Worked out once for the rules that ask; thousands of accounts would be read five times."""
+    if "granted" not in context.shared:
+        context.shared["granted"] = tuple(_all_granted(context))
+    found: tuple[_Granted, ...] = context.shared["granted"]
+    return found
+
+
+def _all_granted(context: RuleContext) -> Iterator[_Granted]:
     for name, account in context.spec.service_accounts.items():
         for number, item in enumerate(account.permissions):
             statement = Statement(

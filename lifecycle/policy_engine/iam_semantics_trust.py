@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from lifecycle.domain.errors import Place
@@ -61,9 +62,6 @@ def trust_findings(subject: TrustSubject) -> tuple[Finding, ...]:
     Raises:
         ValueError: it is no policy document.
     """
-    document = json.loads(subject.document)
-    if not isinstance(document, Mapping) or "Statement" not in document:
-        raise ValueError("the trust policy has no Statement")
     return tuple(
         Finding(
             rule=problem.rule,
@@ -76,9 +74,21 @@ def trust_findings(subject: TrustSubject) -> tuple[Finding, ...]:
             evidence=problem.evidence,
             controls=_CONTROLS,
         )
+        for problem in _problems_of(subject.document, subject.home_account)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _problems_of(text: str, home: str) -> tuple[_Problem, ...]:
+    """Kept: five rules ask about each document, and many roles have the same."""
+    document = json.loads(text)
+    if not isinstance(document, Mapping) or "Statement" not in document:
+        raise ValueError("the trust policy has no Statement")
+    return tuple(
+        problem
         for statement in _listed(document["Statement"])
         if statement.get("Effect") == "Allow"
-        for problem in _problems(statement, subject.home_account)
+        for problem in _problems(statement, home)
     )
 
 

@@ -64,6 +64,7 @@ class RuleContext:
         parameters: of this rule, for this environment.
         tables: dated data tables by name.
         bundle_digest: of the rules in force.
+        shared: what rules of one evaluation work out once for all of them, by a name of theirs.
         tick: called by expression rules before each object, so that one that stands still can be told.
     """
 
@@ -73,6 +74,7 @@ class RuleContext:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tick: Callable[[], None] = _nobody_waits
+    shared: dict[str, Any] = field(default_factory=dict)
 
     @property
     def spec(self) -> Spec:
@@ -111,11 +113,9 @@ class ChangeRule:
     actions: frozenset[Action] = WRITING
     parameters: Mapping[str, type] = field(default_factory=dict)
 
-    def applies_to(self, change: ResourceChange) -> bool:
-        """Whether the check is to see this change."""
-        if change.mode != "managed" or change.action not in self.actions:
-            return False
-        return _any_matches(self.types, change.type)
+    def applies_to(self, kind: str, action: Action) -> bool:
+        """Whether the check is to see managed changes of this type with this action."""
+        return action in self.actions and _any_matches(self.types, kind)
 
 
 Rule = SpecRule | ChangeRule

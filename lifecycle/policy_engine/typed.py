@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.domain.errors import LifecycleError, Place, PolicyError
+from lifecycle.domain.plan import Action, ResourceChange
 from lifecycle.domain.policy import Finding, GateInput, GateVerdict, Severity
 from lifecycle.domain.ports import Clock, PolicyEngine
 from lifecycle.domain.spec import Entry
@@ -28,7 +29,7 @@ from lifecycle.policy_engine.catalogue import CatalogueEntry, mismatches
 from lifecycle.policy_engine.cel_rules import cel_rules
 from lifecycle.policy_engine.fixtures import load_cases, uncovered
 from lifecycle.policy_engine.killable import PATIENCE, KillableRules
-from lifecycle.policy_engine.rule import Observation, Rule, RuleContext, SpecRule, UnknownValueError
+from lifecycle.policy_engine.rule import ChangeRule, Observation, Rule, RuleContext, SpecRule, UnknownValueError
 
 RULES: tuple[Rule, ...] = (
     *plan_rules.RULES,
@@ -114,6 +115,11 @@ class _Evaluation:
         self._patience = patience
         self._today = clock().date()
         self._changes = subject.plan.changing() if subject.plan else ()
+        self._shared: dict[str, Any] = {}
+        # A plan of thousands of changes has a handful of types: rules are asked about a type, not about each change.
+        self._alike: dict[tuple[str, Action], list[ResourceChange]] = {}
+        for change in (one for one in self._changes if one.mode == "managed"):
+            self._alike.setdefault((change.type, change.action), []).append(change)
 
     def run(self, rules: tuple[Rule, ...]) -> GateVerdict:
         due = [rule for rule in rules if self._applies(rule, self._bundle.catalogue[rule.id])]
@@ -181,18 +187,22 @@ class _Evaluation:
             parameters=self._bundle.catalogue[rule.id].parameters_for(self._subject.spec.environment),
             tables=self._bundle.tables,
             tick=tick,
+            shared=self._shared,
         )
         if isinstance(rule, SpecRule):
             yield from rule.check(context)
             return
-        for change in self._changes:
-            if not rule.applies_to(change):
-                continue
+        for change in self._shown_to(rule):
             try:
                 yield from rule.check(context, change)
             except UnknownValueError as gap:
                 text = f"{change.address}: {gap.attribute} is known only after apply, so this rule cannot judge it"
                 yield Observation(message=text, change=change, evidence="unknown")
+
+    def _shown_to(self, rule: ChangeRule) -> Iterator[ResourceChange]:
+        for (kind, action), changes in self._alike.items():
+            if rule.applies_to(kind, action):
+                yield from changes
 
     def _finding(self, entry: CatalogueEntry, seen: Observation) -> Finding:
         owner = ".".join(seen.key_path.split(".")[:2]) if seen.key_path else ""
