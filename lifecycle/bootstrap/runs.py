@@ -14,6 +14,7 @@ from lifecycle.bootstrap.leaks import scan
 from lifecycle.bootstrap.surroundings import Surroundings, new_id, utc_now
 from lifecycle.domain.approval import Approval
 from lifecycle.domain.receipt import Receipt, RotatedCredential
+from lifecycle.domain.review import folded
 from lifecycle.domain.rotation import Outcome
 from lifecycle.domain.rotation_policy import due
 

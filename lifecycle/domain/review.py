@@ -9,7 +9,7 @@ them; and a summary that does not tell what the plan does belongs to no plan at 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,6 +33,7 @@ _VERBS = {
     Action.FORGET: "forgets",
     Action.UNKNOWN: "does something unknown to",
 }
+_NEWLY = "newly allowed: "
 _COUNTED = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE, Action.FORGET, Action.UNKNOWN)
 _COUNT_WORDS = ("to create", "to change", "to replace", "to destroy", "to forget", "unknown")
 _PRODUCTS = {
@@ -181,9 +182,24 @@ def describe(plan: Plan, spec: Spec, *, previous_grants: tuple[str, ...] | None 
     """
     lines = [count_line(plan), *_entry_lines(plan)]
     change = compare(previous_grants or (), () if plan.removes_all else grants(spec))
-    lines += [f"newly allowed: {sentence}" for sentence in change.added]
+    lines += [f"{_NEWLY}{sentence}" for sentence in change.added]
     lines += [f"no longer allowed: {sentence}" for sentence in change.removed]
     return tuple(lines)
+
+
+def folded(lines: Sequence[str], *, shown: int = 6) -> tuple[str, ...]:
+    """The words of a plan where nobody is asked: of what is newly allowed, the first few and how many more.
+
+    Args:
+        lines: of `describe`.
+        shown: so many of them stay; if there is only one more, all stay.
+    """
+    new = [line for line in lines if line.startswith(_NEWLY)]
+    if len(new) <= shown + 1:
+        return tuple(lines)
+    hidden = frozenset(new[shown:])
+    more = f"and {len(hidden)} more newly allowed; review.json in the plan's folder lists all"
+    return (*(line for line in lines if line not in hidden), more)
 
 
 def count_line(plan: Plan) -> str:

@@ -17,6 +17,7 @@ from lifecycle.domain.review import (
     changes_digest,
     count_line,
     describe,
+    folded,
     review_target,
     type_in_words,
 )
@@ -206,3 +207,16 @@ def test_a_plan_that_destroys_everything_allows_nothing_any_more() -> None:
 def test_destroying_one_of_two_is_not_destroying_everything() -> None:
     assert not plan(change(Action.DELETE), change(Action.NO_OP, address="b")).removes_all
     assert not plan().removes_all
+
+
+def test_where_nobody_is_asked_only_the_first_few_new_grants_are_told() -> None:
+    told = [
+        "9 to create",
+        "agents.a: creates role",
+        *(f"newly allowed: host {n}" for n in range(9)),
+        "no longer allowed: x",
+    ]
+    lines = folded(told)
+    assert lines[:2] == tuple(told[:2]) and lines[2:8] == tuple(told[2:8])
+    assert lines[8:] == ("no longer allowed: x", "and 3 more newly allowed; review.json in the plan's folder lists all")
+    assert folded(told[:9]) == tuple(told[:9])
