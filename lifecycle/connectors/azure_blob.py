@@ -1,4 +1,4 @@
-"""Azure Blob: an account key, a SAS, a connection string or an Entra client secret, for exactly the declared rights.
+"""Azure Blob: an account key, a SAS, a connection string or an Entra identity, for exactly the declared rights.
 
 Each right is shown by a harmless call: one name of a listing, one byte of a blob. What Entra refuses is judged by its
 own codes, before storage is asked.
@@ -19,7 +19,9 @@ from pydantic import Field, model_validator
 
 from lifecycle.clients.endpoints import is_loopback
 from lifecycle.connectors.entra_codes import entra_reason, entra_told
+from lifecycle.connectors.entra_credential import WorkloadIdentity, entra_credential
 from lifecycle.connectors.probing import Probe, capped, reason_of_status, worst
+from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.ports import Clock, ConnectorVerifier
 from lifecycle.domain.secret import SecretValue
@@ -70,6 +72,7 @@ class AzureBlobSettings(KindSettings):
         prefix: where `list` looks.
         url: of the account's blob service; empty = the public cloud's.
         authority: of Entra; empty = the public cloud's.
+        workload_identity: who we are where no credential is named: a pod with a token of Kubernetes.
         ca_file: trust only this authority; empty = the system's.
     """
 
@@ -80,6 +83,7 @@ class AzureBlobSettings(KindSettings):
     prefix: str = ""
     url: str = ""
     authority: str = ""
+    workload_identity: WorkloadIdentity | None = None
     ca_file: str = ""
 
     @model_validator(mode="after")
@@ -118,13 +122,14 @@ class AzureBlobVerifier:
         try:
             with self._credential(probe, target, value) as credential:
                 if credential is None:
-                    return probe.result(Reason.NOT_CONFIGURED, "the value is no key, SAS or client of Azure")
+                    return probe.result(Reason.NOT_CONFIGURED, "the value is no key, SAS or identity of Azure")
                 return self._judge(probe, target, credential)
         except ClientAuthenticationError as error:
             # Of azure-identity: storage's own 401 and 403 are taken where each right is tried.
             return probe.result(entra_reason(str(error)), entra_told(str(error)))
-        except ImportError:
-            return probe.result(Reason.NOT_CONFIGURED, "azure-storage-blob is missing: install lifecycle[azure]")
+        except (ConfigurationError, ImportError) as error:
+            missing = "azure-storage-blob is missing: install lifecycle[azure]"
+            return probe.result(Reason.NOT_CONFIGURED, getattr(error, "message", missing))
         except Exception as error:
             answered = _answered(error)
             if answered is not None:
@@ -159,24 +164,18 @@ class AzureBlobVerifier:
             yield AzureSasCredential(value["sas_token"].get_secret_value())
         elif "connection_string" in value:
             yield _from_connection_string(value)
-        elif {"tenant_id", "client_id", "client_secret"} <= value.keys():
-            yield from self._entra(probe, target, value)
         else:
-            yield None
+            yield from self._entra(probe, target, value)
 
     def _entra(self, probe: Probe, target: AzureBlobSettings, value: SecretValue) -> Iterator[Any]:
-        from azure.identity import ClientSecretCredential
-
-        options = self._transport(probe, target)
+        options = self._transport(probe, target) | {"disable_instance_discovery": not self._instance_discovery}
         if target.authority:
             options["authority"] = target.authority
-        with ClientSecretCredential(
-            value["tenant_id"].get_secret_value(),
-            value["client_id"].get_secret_value(),
-            value["client_secret"].get_secret_value(),
-            disable_instance_discovery=not self._instance_discovery,
-            **options,
-        ) as credential:
+        found = entra_credential(value, target.workload_identity, options)
+        if found is None:
+            yield None
+            return
+        with found as credential:
             credential.get_token(_SCOPE)
             probe.show(LOGIN)
             yield credential
@@ -309,5 +308,5 @@ KIND = Kind(
     name="azure_blob",
     family=Family.CONNECTOR,
     settings=AzureBlobSettings,
-    summary="Azure Blob: a key, SAS, connection string or Entra secret has exactly the declared rights.",
+    summary="Azure Blob: a key, SAS, connection string or Entra identity has exactly the declared rights.",
 )

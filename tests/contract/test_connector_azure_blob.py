@@ -1,8 +1,10 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
+import jwt
 import pytest
 from azure.storage.blob import (
     AccountSasPermissions,
@@ -11,6 +13,8 @@ from azure.storage.blob import (
     generate_account_sas,
     generate_container_sas,
 )
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from lifecycle.connectors.azure_blob import LOGIN, AzureBlobSettings, AzureBlobVerifier
 from lifecycle.connectors.entra_codes import entra_reason
@@ -20,7 +24,8 @@ from tests.contract.connector_contract import LONG, NOW, ConnectorBench, Connect
 from tests.contract.http_doubles import Reply, Request, http_double
 from tests.contract.odd_servers import page, raw_server
 from tests.servers.azurite import ACCOUNT, Azurite, new_account_key
-from tests.servers.entra import EntraAuthority
+from tests.servers.entra import EntraApplication, EntraAuthority
+from tests.servers.process import free_port
 
 _AZURE_REFUSAL = (
     b'<?xml version="1.0" encoding="utf-8"?><Error><Code>AuthenticationFailed</Code><Message>Server failed to '
@@ -227,3 +232,80 @@ class TestEntra:
         target = _target("c", authority="https://127.0.0.1:1", ca_file=str(entra_authority.ca_file))
         result = _make("https://127.0.0.1:1").verify(target, value, deadline=LONG, via=None)
         assert result.status is VerificationStatus.INDETERMINATE
+
+    def test_login_by_certificate(self, entra_authority: EntraAuthority) -> None:
+        application = entra_authority.register_with_certificate()
+        result = self._login(
+            entra_authority,
+            {
+                "tenant_id": entra_authority.tenant,
+                "client_id": application.client_id,
+                "certificate": application.certificate.decode(),
+            },
+        )
+        assert (result.reason, result.proved) == (Reason.CONNECTION_REFUSED, (LOGIN,))  # storage is away, Entra is not
+
+    def test_login_by_secret(self, entra_authority: EntraAuthority) -> None:
+        application = entra_authority.register_with_secret()
+        value = {"tenant_id": entra_authority.tenant, "client_id": application.client_id}
+        result = self._login(entra_authority, {**value, "client_secret": application.secret})
+        assert (result.reason, result.proved) == (Reason.CONNECTION_REFUSED, (LOGIN,))
+
+    def test_certificate_of_another_application_is_refused(self, entra_authority: EntraAuthority) -> None:
+        application, other = (entra_authority.register_with_certificate() for _ in range(2))
+        value = {"tenant_id": entra_authority.tenant, "client_id": application.client_id}
+        result = self._login(entra_authority, {**value, "certificate": other.certificate.decode()})
+        assert (result.reason, result.proved) == (Reason.AMBIGUOUS, ())  # without Entra's codes nothing is decided
+
+    @pytest.mark.parametrize("certificate", ["", "-----BEGIN CERTIFICATE-----\nhidden\n-----END CERTIFICATE-----"])
+    def test_certificate_that_cannot_be_read_is_a_wrong_setting(
+        self, entra_authority: EntraAuthority, certificate: str
+    ) -> None:
+        value = {"tenant_id": entra_authority.tenant, "client_id": "c", "certificate": certificate}
+        result = self._login(entra_authority, value)
+        assert result.reason is Reason.NOT_CONFIGURED
+        assert "hidden" not in repr(result)
+
+    @pytest.mark.parametrize(("own", "proved"), [(True, (LOGIN,)), (False, ())], ids=["own token", "another's token"])
+    def test_login_by_workload_identity(
+        self, entra_authority: EntraAuthority, tmp_path: Path, own: bool, proved: tuple[str, ...]
+    ) -> None:
+        application = entra_authority.register_with_certificate()
+        signer = application if own else entra_authority.register_with_certificate()
+        token_file = tmp_path / "token"
+        token_file.write_text(_assertion(entra_authority, application.client_id, signer.certificate))
+        assert (
+            self._login(entra_authority, {}, self._workload(entra_authority, application, token_file)).proved == proved
+        )
+
+    def test_pod_without_its_token_is_a_wrong_setting(self, entra_authority: EntraAuthority, tmp_path: Path) -> None:
+        application = entra_authority.register_with_certificate()
+        workload = self._workload(entra_authority, application, tmp_path / "absent")
+        assert self._login(entra_authority, {}, workload).reason is Reason.NOT_CONFIGURED
+
+    @staticmethod
+    def _workload(authority: EntraAuthority, application: EntraApplication, token_file: Path) -> dict[str, str]:
+        return {"tenant_id": authority.tenant, "client_id": application.client_id, "token_file": str(token_file)}
+
+    @staticmethod
+    def _login(
+        authority: EntraAuthority, value: dict[str, str], workload: dict[str, str] | None = None
+    ) -> VerificationResult:
+        target = _target("c", authority=authority.authority, ca_file=str(authority.ca_file), workload_identity=workload)
+        return _make(f"https://127.0.0.1:{free_port()}").verify(target, secret_value(value), deadline=LONG, via=None)
+
+
+def _assertion(authority: EntraAuthority, client_id: str, certificate: bytes) -> str:
+    """What Kubernetes would write: a token that the identity's federated issuer signs."""
+    now = int(datetime.now(UTC).timestamp())
+    claims = {
+        "iss": client_id,
+        "sub": client_id,
+        "aud": authority.authority,
+        "jti": uuid4().hex,
+        "iat": now,
+        "exp": now + 300,
+    }
+    key = load_pem_private_key(certificate, None)
+    assert isinstance(key, RSAPrivateKey)
+    return jwt.encode(claims, key, algorithm="RS256")

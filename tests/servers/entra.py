@@ -23,6 +23,8 @@ from cryptography.x509.oid import NameOID
 from tests.servers.oidc import OidcProvider, https_settings
 
 SCOPE = "api://lifecycle-tests/.default"
+STORAGE_SCOPE = "https://storage.azure.com/.default"  # what a client of Azure Storage asks for
+_SCOPES = f"{SCOPE} {STORAGE_SCOPE}"
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -72,7 +74,7 @@ class EntraAuthority:
         return EntraApplication(client_id=made["client_id"], certificate=_certificate(key), registration=made)
 
     def _register(self, metadata: dict[str, Any]) -> dict[str, Any]:
-        body = {"grant_types": ["client_credentials"], "response_types": [], "redirect_uris": [], "scope": SCOPE}
+        body = {"grant_types": ["client_credentials"], "response_types": [], "redirect_uris": [], "scope": _SCOPES}
         headers = {"Authorization": f"Bearer {self.initial_access_token}"}
         trust = ssl.create_default_context(cafile=str(self.ca_file))
         with httpx.Client(verify=trust, trust_env=False) as client:
@@ -103,7 +105,7 @@ def _certificate(key: RSAPrivateKey) -> bytes:
 def entra_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EntraAuthority]:
     """The authority of this worker; each test registers its applications."""
     folder, tenant = tmp_path_factory.mktemp("entra"), str(uuid4())
-    settings = {"TENANT": tenant, "SCOPES": f"openid {SCOPE}", **https_settings(folder)}
+    settings = {"TENANT": tenant, "SCOPES": f"openid {_SCOPES}", **https_settings(folder)}
     provider = OidcProvider(folder=folder, settings=settings)
     provider.start()
     yield EntraAuthority(
