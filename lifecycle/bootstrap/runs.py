@@ -226,7 +226,12 @@ class Runs:
         paths = self._around.paths
         # A group without a file, or no group at all, has nobody whose approval counts.
         signers = paths.policies / "signers" / (self._around.spec.approvals.group or "nobody")
-        verifier = SshVerifier(allowed_signers=signers, environment=agent_environment())
+        revoked = paths.policies / "signers" / "revoked"
+        verifier = SshVerifier(
+            allowed_signers=signers,
+            environment=agent_environment(),
+            revoked=revoked if revoked.is_file() else None,
+        )
         return FileApprovals(paths.environment / "approvals", verifier=verifier, clock=utc_now)
 
     def _terminal_approval(self, reviewed: ReviewedPlan) -> Approval:

@@ -36,6 +36,15 @@ def _approvals(context: RuleContext) -> Iterator[Observation]:
         yield Observation(message="approvals name no group that may give them", key_path="approvals.group")
 
 
+def _approving_group(context: RuleContext) -> Iterator[Observation]:
+    group, allowed = context.spec.approvals.group, context.parameters["groups"]
+    if context.spec.approvals.required and allowed and group not in allowed:
+        text = (
+            f"approvals are asked of {group or 'nobody'}, in {context.spec.environment} only {', '.join(allowed)} may"
+        )
+        yield Observation(message=text, key_path="approvals.group", evidence=group)
+
+
 def _bundle_pinned(context: RuleContext) -> Iterator[Observation]:
     if not context.spec.policy_bundle.digest:
         yield Observation(message="the spec pins no policy bundle", key_path="policy_bundle.digest")
@@ -124,4 +133,5 @@ RULES = (
     SpecRule(id="LC-SPEC-009", check=_sandbox_reference),
     SpecRule(id="LC-SPEC-010", check=_backend),
     SpecRule(id="LC-SPEC-011", check=_apply_role),
+    SpecRule(id="LC-SPEC-012", check=_approving_group, parameters={"groups": list}),
 )
