@@ -1,18 +1,24 @@
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import botocore.exceptions
 import pytest
 
 from lifecycle.clients.aws import AwsClients, AwsConnection
+from lifecycle.connectors.aws_identity import AwsIdentitySettings, AwsIdentityVerifier
 from lifecycle.domain.errors import NotFoundError, SlotOccupiedError
 from lifecycle.domain.secret import SecretText, SecretValue
 from lifecycle.issuers.aws_iam_access_key import AwsIamAccessKeyIssuer
 from tests.contract.issuer_contract import IssuerBench, IssuerContract
+from tests.contract.rotation_bench import LONG, Driven, rotates_and_retires
 from tests.contract.sandbox_server import Double, running_double
 from tests.servers.process import free_port
 from tests.servers.versitygw import VersityGateway
 
+_MAY_LIST = (
+    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}]}'
+)
 _WRONG = SecretText("wrong-login")
 
 
@@ -32,6 +38,15 @@ def _login(endpoint: str) -> Callable[[SecretValue], bool]:
         return True
 
     return works
+
+
+def _lists_buckets(clients: AwsClients) -> bool:
+    try:
+        clients.reader("s3").list_buckets()
+    except botocore.exceptions.ClientError as error:
+        assert error.response["Error"]["Code"] == "InvalidAccessKeyId", error
+        return False
+    return True
 
 
 def _bench(endpoint: str, key_id: SecretText, secret: SecretText) -> IssuerBench:
@@ -77,6 +92,29 @@ class TestOnVersityGateway(IamContract):
     def bench(self, versitygw: VersityGateway) -> IssuerBench:
         root = versitygw.root
         return _bench(versitygw.iam_endpoint, SecretText(root.access_key_id), SecretText(root.secret_access_key))
+
+    def test_s3_refuses_a_key_as_soon_as_it_is_off_or_gone(self, bench: IssuerBench, versitygw: VersityGateway) -> None:
+        root = versitygw.root
+        admin = _clients(versitygw.iam_endpoint, SecretText(root.access_key_id), SecretText(root.secret_access_key))
+        admin.writer("iam").put_user_policy(UserName=bench.principal, PolicyName="list", PolicyDocument=_MAY_LIST)
+        minted = bench.mint()
+        s3 = _clients(versitygw.s3_endpoint, minted.value["access_key_id"], minted.value["secret_access_key"])
+        seen = []
+        for enabled in (True, False, True):
+            bench.issuer.set_enabled(bench.principal, minted.credential.id, enabled)
+            seen.append(_lists_buckets(s3))
+        bench.issuer.revoke(bench.principal, minted.credential.id)
+        assert [*seen, _lists_buckets(s3)] == [True, False, True, False]
+
+    def test_driver_issues_rotates_and_retires(self, bench: IssuerBench, versitygw: VersityGateway) -> None:
+        connection = AwsConnection(region="us-east-1", endpoint=versitygw.iam_endpoint)
+        verifier, target = AwsIdentityVerifier(connection, clock=lambda: datetime.now(UTC)), AwsIdentitySettings()
+        driven = Driven(
+            issuer=bench.issuer,
+            principal=bench.principal,
+            verify=lambda value: verifier.verify(target, value, deadline=LONG, via=None),
+        )
+        rotates_and_retires(driven)
 
 
 @pytest.fixture(scope="module")
