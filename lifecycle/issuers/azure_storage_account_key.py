@@ -30,7 +30,13 @@ from lifecycle.domain.credential import (
     ProviderCredential,
     Traits,
 )
-from lifecycle.domain.errors import AmbiguousEffectError, NotFoundError, RemoteServiceError, SlotOccupiedError
+from lifecycle.domain.errors import (
+    AmbiguousEffectError,
+    ConfigurationError,
+    NotFoundError,
+    RemoteServiceError,
+    SlotOccupiedError,
+)
 from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.ports import MintingIssuer
 from lifecycle.domain.secret import Fingerprinter, SecretText, SecretValue
@@ -135,6 +141,10 @@ class AzureStorageAccountKeyIssuer:
 
     def identify(self, value: SecretValue) -> CredentialId:
         """The keyed fingerprint of the key."""
+        if "account_key" not in value:
+            raise ConfigurationError(
+                "the stored value of the storage account has no account_key", remedy="store the key as `account_key`"
+            )
         return CredentialId(self._fingerprint({"account_key": value["account_key"]}))
 
     def mint(self, principal: str, marker: str, previous: SecretValue | None) -> Minted:

@@ -31,6 +31,7 @@ from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.ports import MintingIssuer
 from lifecycle.domain.secret import SecretValue, secret_value
 from lifecycle.domain.spec import Duration
+from lifecycle.issuers.stored_id import stored_id
 from lifecycle.issuers.timestamps import provider_time
 
 _SLOTS = 5
@@ -121,7 +122,7 @@ class DatabricksServicePrincipalSecretIssuer:
 
     def identify(self, value: SecretValue) -> CredentialId:
         """The secret's id, which is kept beside it."""
-        return CredentialId(value["key_id"].get_secret_value())
+        return stored_id(value, "key_id", of="the Databricks secret")
 
     def mint(self, principal: str, marker: str, previous: SecretValue | None) -> Minted:
         """Create a secret; it cannot be marked."""

@@ -214,7 +214,7 @@ def _der(value: SecretValue) -> bytes:
 
     try:
         parsed = load_pem_x509_certificate(value["certificate"].get_secret_value().encode())
-    except ValueError:
+    except (KeyError, ValueError):
         raise ConfigurationError(
             "the stored certificate cannot be read", remedy="store certificate and private_key as PEM"
         ) from None

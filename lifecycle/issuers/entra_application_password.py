@@ -29,6 +29,7 @@ from lifecycle.domain.ports import Clock, MintingIssuer
 from lifecycle.domain.secret import SecretValue, secret_value
 from lifecycle.domain.spec import Duration
 from lifecycle.issuers.entra_application import LONGEST_NAME, EntraApplication, path_of
+from lifecycle.issuers.stored_id import stored_id
 from lifecycle.issuers.timestamps import provider_time
 
 _PASSWORDS = "passwordCredentials"
@@ -95,7 +96,7 @@ class EntraApplicationPasswordIssuer:
 
     def identify(self, value: SecretValue) -> CredentialId:
         """The secret's `keyId`, which is kept beside it."""
-        return CredentialId(value["key_id"].get_secret_value())
+        return stored_id(value, "key_id", of="the Entra client secret")
 
     def mint(self, principal: str, marker: str, previous: SecretValue | None) -> Minted:
         """Add a secret named after the marker."""

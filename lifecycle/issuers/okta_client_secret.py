@@ -28,6 +28,7 @@ from lifecycle.domain.errors import AmbiguousEffectError, NotFoundError, SlotOcc
 from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.ports import MintingIssuer
 from lifecycle.domain.secret import SecretValue, secret_value
+from lifecycle.issuers.stored_id import stored_id
 from lifecycle.issuers.timestamps import provider_time
 
 OKTA = Service(
@@ -91,7 +92,7 @@ class OktaClientSecretIssuer:
 
     def identify(self, value: SecretValue) -> CredentialId:
         """The secret's id, which is kept beside it."""
-        return CredentialId(value["key_id"].get_secret_value())
+        return stored_id(value, "key_id", of="the Okta client secret")
 
     def mint(self, principal: str, marker: str, previous: SecretValue | None) -> Minted:
         """Create a secret; it cannot be marked."""

@@ -11,6 +11,7 @@ from lifecycle.domain.credential import NotReported
 from lifecycle.domain.errors import (
     AmbiguousEffectError,
     AuthenticationError,
+    ConfigurationError,
     NotFoundError,
     RemoteServiceError,
     SlotOccupiedError,
@@ -246,6 +247,10 @@ class TestOnDouble(IssuerContract):
         with pytest.raises(AuthenticationError, match="AuthorizationFailed") as caught:
             arm.issuer(token=POWERLESS).list(bench.principal)
         assert "regeneratekey/action" in caught.value.remedy
+
+    def test_value_without_a_key_is_told(self, bench: IssuerBench) -> None:
+        with pytest.raises(ConfigurationError, match="account_key"):
+            bench.issuer.identify(secret_value({"account": "a"}))
 
     def test_unknown_account_is_not_found(self, bench: IssuerBench) -> None:
         with pytest.raises(NotFoundError):
