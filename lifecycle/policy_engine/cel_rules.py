@@ -48,6 +48,7 @@ _AFTER = re.compile(r"\bafter\b(?:\.(\w+)\b(?!\s*\()|\[\s*[\"'](\w+)[\"']\s*\])?
 _BEFORE = re.compile(_AFTER.pattern.replace("after", "before"))
 # The change under another name than its own: as a whole, or by a key that is not written out.
 _WHOLE = re.compile(r"\bchange\b(?!\s*\.\s*\w)")
+_CHANGE_FIELDS = frozenset({"address", "type", "action", "entry", "provider"})
 _STANDARD = frozenset(
     "size contains startsWith endsWith matches int uint double string bytes bool duration timestamp has type dyn"
     " getFullYear getMonth getDate getDayOfMonth getDayOfWeek getHours getMinutes getSeconds".split()
@@ -133,29 +134,27 @@ def cel_rule(entry: CatalogueEntry) -> Rule:
         ConfigurationError: an expression cannot be read, is unbounded, or uses what does not exist.
     """
     over = entry.over or "spec"
-    when = _Expression(entry, "when", entry.when or "true", over)
+    when = _Expression(entry, "when", entry.when, over) if entry.when else None
     must = _Expression(entry, "must", entry.must, over)
     _check_message(entry, ("address", "type", "entry") if over == "change" else ("entry",))
     text = f"{entry.when} {entry.must}"
     read = tuple(_AFTER.findall(text))
-    after, before = _shown(text, _AFTER), _shown(text, _BEFORE)
+    after, before, fields = _shown(text, _AFTER), _shown(text, _BEFORE), _fields(text, over)
     kinds = {name: type(value) for name, value in entry.parameters.items()}
 
     bind = _Binder(over)
 
     def over_change(context: RuleContext, change: ResourceChange) -> Iterator[Observation]:
         _refuse_unknown(change, read)
-        seen = bind(context, _change_document(change, before=before, after=after))
-        if when.holds(seen) and not must.holds(seen):
+        seen = bind(context, _change_document(change, fields, before=before, after=after))
+        if (when is None or when.holds(seen)) and not must.holds(seen):
             names = {"address": change.address, "type": change.type, "entry": change.entry}
             yield Observation(message=entry.message.format(**names), change=change)
-
-    fields = _fields(text, over)
 
     def over_spec(context: RuleContext) -> Iterator[Observation]:
         for path, document in _objects(context, over, fields):
             seen = bind(context, document)
-            if when.holds(seen) and not must.holds(seen):
+            if (when is None or when.holds(seen)) and not must.holds(seen):
                 yield Observation(message=entry.message.format(entry=path or "the spec"), key_path=path)
 
     if over == "change":
@@ -256,17 +255,15 @@ def _some(values: Mapping[str, Any], names: frozenset[str] | None) -> dict[str, 
 
 
 def _change_document(
-    change: ResourceChange, *, before: frozenset[str] | None, after: frozenset[str] | None
+    change: ResourceChange, fields: set[str] | None, *, before: frozenset[str] | None, after: frozenset[str] | None
 ) -> dict[str, Any]:
-    return {
-        "address": change.address,
-        "type": change.type,
-        "action": str(change.action),
-        "entry": change.entry,
-        "provider": change.provider,
-        "before": _some(change.before, before),
-        "after": _some(change.after, after),
-    }
+    names = _CHANGE_FIELDS if fields is None else fields & _CHANGE_FIELDS
+    document: dict[str, Any] = {name: str(getattr(change, name)) for name in names}
+    if fields is None or "before" in fields:
+        document["before"] = _some(change.before, before)
+    if fields is None or "after" in fields:
+        document["after"] = _some(change.after, after)
+    return document
 
 
 def plain(value: Any) -> Any:

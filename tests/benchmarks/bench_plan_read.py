@@ -1,11 +1,14 @@
 """G9: decoding a plan and running every shipped rule over it, against the `terraform show -json` that produces one.
 
 The plan is made by hand: AWS resources of service accounts, so that the rules have something to judge. The reference is
-a plan of as many `terraform_data`, whose `show` loads no provider and is the cheapest there is.
+the `show` of a plan of as many, equal resources; and, as a second one, of as many `terraform_data`, whose `show` loads
+no provider and is the cheapest there is. Beside it: all checks of a spec of a thousand entries against one second, and
+the dozen rules that exist in CEL and in Rego against `opa eval`.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,15 +17,22 @@ from typing import Any
 
 import orjson
 
+from lifecycle.clients.opa import Opa
+from lifecycle.domain.plan import Plan
 from lifecycle.domain.policy import GateInput
+from lifecycle.domain.spec import Spec
+from lifecycle.policy_engine.rego_rules import QUERY, rego_input
 from lifecycle.policy_engine.typed import TypedPolicyEngine
 from lifecycle.terraform_cli.addresses import address_of
+from lifecycle.terraform_cli.cli_config import find_mirror
 from lifecycle.terraform_cli.plan_reader import read_plan
 from tests.benchmarks.bench_generate import load, write_environment
-from tests.benchmarks.bench_terraform import Root, flat
+from tests.benchmarks.bench_terraform import AWS_VERSION, MIRRORS, Root, flat, users
 from tests.benchmarks.measuring import Effort, NotMeasured, Result, compare, seconds
+from tests.servers.provision import SERVERS
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
+PARITY = Path(__file__).resolve().parents[1] / "integration" / "policy_engine" / "parity"
 
 
 def run(effort: Effort, scratch: Path) -> list[Result]:
@@ -43,16 +53,79 @@ def run(effort: Effort, scratch: Path) -> list[Result]:
             said = [*verdict.errors, *(f"{finding.rule} {finding.message}" for finding in verdict.findings)]
             raise RuntimeError(f"the plan is not judged as a harmless one: {said[:3]}")
 
-    root = Root(scratch / "show", binary, flat(size))
-    root.plan()
+    cheap = Root(scratch / "show", binary, flat(size))
+    cheap.plan()
     sides = {
         "ours": lambda: seconds(decode_and_judge),
-        "show-json": lambda: root.bare("show", "-json", "bare.bin"),
+        "show-nothing": lambda: cheap.bare("show", "-json", "bare.bin"),
     }
-    rounds = effort.pick(5, 5)
-    results = compare("G9", f"decode+all rules changes={size}", sides=sides, rounds=rounds, limits={"show-json": 0.05})
-    decode = {"ours": lambda: seconds(lambda: read_plan(shown)), "show-json": sides["show-json"]}
-    return results + compare("G9", f"decode alone changes={size}", sides=decode, rounds=3, limits={"show-json": 0.05})
+    mirror = find_mirror(MIRRORS, version=AWS_VERSION)
+    if mirror is not None:
+        same = Root(scratch / "same", binary, resources(size // 4), mirror)
+        same.plan()
+        sides["show-json"] = lambda: same.bare("show", "-json", "bare.bin")
+    limits = {side: 0.05 for side in sides if side != "ours"}
+    results = compare("G9", f"decode+all rules changes={size}", sides=sides, rounds=5, limits=limits)
+    decode = {**sides, "ours": lambda: seconds(lambda: read_plan(shown))}
+    results += compare("G9", f"decode alone changes={size}", sides=decode, rounds=3, limits=limits)
+    return results + spec_checks(scratch / "spec", effort.pick(1_000, 1_000)) + parity(scratch, spec, read_plan(shown))
+
+
+def spec_checks(scratch: Path, entries: int) -> list[Result]:
+    """All checks of a spec, from its files to the verdict, against one second."""
+    folder = scratch / "bench"
+    write_environment(folder, entries)
+
+    def check() -> None:
+        engine = TypedPolicyEngine(POLICIES, clock=lambda: datetime.now(UTC))
+        if engine.evaluate(GateInput(spec=load(folder))).errors:
+            raise RuntimeError("the spec could not be judged")
+
+    sides = {"ours": lambda: seconds(check), "one-second": lambda: 1.0}
+    return compare(
+        "G9", f"load+all checks of a spec entries={entries}", sides=sides, rounds=5, limits={"one-second": 1}
+    )
+
+
+def parity(scratch: Path, spec: Spec, plan: Plan) -> list[Result]:
+    """The rules that are written in both languages, over the same plan."""
+    binary = SERVERS["opa"].path
+    if not binary.exists():
+        return [NotMeasured(name="G9", why="opa is not built: python -m tests.servers.provision opa")]
+    bundle = scratch / "parity"
+    (bundle / "rules").mkdir(parents=True)
+    shutil.copytree(POLICIES / "data", bundle / "data")
+    (bundle / "waivers.yaml").write_text("[]\n")
+    shutil.copy(PARITY / "parity.yaml", bundle / "rules")
+    engine = TypedPolicyEngine(bundle, clock=lambda: datetime.now(UTC), rules=(), proven=False)
+    opa = Opa(str(binary), environment={"PATH": os.defpath})
+    given = GateInput(spec=spec, plan=plan)
+
+    def ours() -> None:
+        if engine.evaluate(given).errors:
+            raise RuntimeError("the rules could not be evaluated")
+
+    def rego() -> None:
+        opa.evaluate(QUERY, policies=PARITY, document=rego_input(given, "2026-11-24"))
+
+    ours()  # compiled once, as opa's version and capabilities are asked once
+    rego()
+    sides = {"ours": lambda: seconds(ours), "opa-eval": lambda: seconds(rego)}
+    what = f"parity rules changes={len(plan.changes)}"
+    return compare("G9", what, sides=sides, rounds=5, limits={"opa-eval": 1})
+
+
+def resources(accounts: int) -> dict[str, Any]:
+    """A root of the same resources as `plan_document`, for the real provider."""
+    root: dict[str, Any] = users(0)["main.tf.json"]
+    made: dict[str, dict[str, Any]] = {}
+    for number in range(accounts):
+        for item in account_changes(number):
+            attributes = dict(item["change"]["after"])
+            if item["type"] == "aws_iam_role_policy":
+                attributes["role"] = f"account-{number:06d}"
+            made.setdefault(item["type"], {})[f"a{number}"] = attributes
+    return {"main.tf.json": {**root, "resource": made}}
 
 
 def plan_document(accounts: int) -> dict[str, Any]:

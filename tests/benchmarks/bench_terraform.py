@@ -20,8 +20,8 @@ from lifecycle.terraform_cli.runner import TerraformCli
 from lifecycle.terraform_cli.workplace import Workplace
 from tests.benchmarks.measuring import Effort, NotMeasured, Result, Side, child_seconds, compare, seconds
 
-_AWS = "5.100.0"
-_MIRRORS = (Path.home() / ".terraform.d", *map(Path, ("/usr/local/share/terraform", "/usr/share/terraform", "/opt")))
+AWS_VERSION = "5.100.0"
+MIRRORS = (Path.home() / ".terraform.d", *map(Path, ("/usr/local/share/terraform", "/usr/share/terraform", "/opt")))
 _PLAN = ("plan", "-input=false", "-lock-timeout=0s", "-parallelism=10", "-out=bare.bin", "-json")
 
 
@@ -34,9 +34,9 @@ def run(effort: Effort, scratch: Path) -> list[Result]:
     for size in (effort.pick(100, 50), effort.pick(1_000, 300)):
         root = Root(scratch / f"data-{size}", binary, flat(size))
         results += root.compare(f"plan+show terraform_data N={size}", effort.pick(5, 3))
-    mirror = find_mirror(_MIRRORS, version=_AWS)
+    mirror = find_mirror(MIRRORS, version=AWS_VERSION)
     if mirror is None:
-        results.append(NotMeasured(name="G7", why=f"no mirror holds hashicorp/aws {_AWS}"))
+        results.append(NotMeasured(name="G7", why=f"no mirror holds hashicorp/aws {AWS_VERSION}"))
     else:
         size = effort.pick(1_000, 50)
         root = Root(scratch / "aws", binary, users(size), mirror)
@@ -139,7 +139,7 @@ def users(number: int) -> dict[str, Any]:
     provider = {"region": "eu-west-1", "access_key": "unused", "secret_key": "unused", **silent}
     return {
         "main.tf.json": {
-            "terraform": {"required_providers": {"aws": {"source": "hashicorp/aws", "version": _AWS}}},
+            "terraform": {"required_providers": {"aws": {"source": "hashicorp/aws", "version": AWS_VERSION}}},
             "provider": {"aws": provider},
             "resource": {"aws_iam_user": {f"u{index}": {"name": f"user-{index}"} for index in range(number)}},
         }
