@@ -89,14 +89,16 @@ class _Clouds:
         from lifecycle.clients.rest import RestClient
         from lifecycle.issuers.okta_client_secret import OKTA, OktaClientSecretIssuer
 
-        own, token = credential.settings, self._around.settings.okta_api_token
-        if not token.get_secret_value():
-            raise ConfigurationError(
-                f"credentials.{credential.name}: nothing logs in to Okta", remedy="set LIFECYCLE_OKTA_API_TOKEN"
-            )
-        authorization = SecretText(f"SSWS {token.get_secret_value()}")
-        issuer = OktaClientSecretIssuer(RestClient(own.org, OKTA, lambda: authorization), client_id=own.client_id)
+        own = credential.settings
+        issuer = OktaClientSecretIssuer(RestClient(own.org, OKTA, self._okta_authorization), client_id=own.client_id)
         return BoundIssuer(issuer=issuer, principal=own.app_id or own.client_id)
+
+    def _okta_authorization(self) -> SecretText:
+        """Read when Okta is asked, so that a host without the token can do everything else."""
+        token = self._around.settings.okta_api_token
+        if not token.get_secret_value():
+            raise ConfigurationError("nothing logs in to Okta", remedy="set LIFECYCLE_OKTA_API_TOKEN")
+        return SecretText(f"SSWS {token.get_secret_value()}")
 
     def databricks(self, credential: Credential) -> BoundIssuer:
         from lifecycle.clients.databricks import DATABRICKS, DatabricksLogin

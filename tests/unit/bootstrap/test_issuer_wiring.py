@@ -133,8 +133,9 @@ def test_value_that_ends_before_it_is_replaced_is_refused(tmp_path: Path, kind: 
     assert "lifetime" in caught.value.remedy
 
 
-def test_okta_without_an_api_token_says_which_setting(around: Surroundings) -> None:
+def test_okta_without_an_api_token_says_which_setting_when_it_is_asked(around: Surroundings) -> None:
     around.settings = around.settings.model_copy(update={"okta_api_token": SecretText("")})
+    bound = Issuers(around, _stores(around)).of(around.spec.credentials["okta-app"])
     with pytest.raises(ConfigurationError) as caught:
-        Issuers(around, _stores(around)).of(around.spec.credentials["okta-app"])
+        bound.issuer.list(bound.principal)
     assert "LIFECYCLE_OKTA_API_TOKEN" in caught.value.remedy
