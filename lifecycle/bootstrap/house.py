@@ -18,6 +18,7 @@ from lifecycle.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from lifecycle.bootstrap.audit_desk import AuditDesk
+    from lifecycle.bootstrap.emergency import Emergency
     from lifecycle.bootstrap.policy_desk import PolicyDesk
     from lifecycle.bootstrap.rotation import Rotation
     from lifecycle.bootstrap.runs import Confirm, Runs
@@ -285,6 +286,10 @@ class House:
 
         with self._showing("rehearse"):
             return rehearse(self._around, self.rotation, name)
+
+    def emergency(self, scope: str, reason: str) -> Emergency:
+        """The request to rotate everything in a scope at once."""
+        return self._runs.emergency(scope, reason)
 
     def whose(self, leaked: str) -> tuple[Owner, ...]:
         """Which credentials a leaked value belongs to, by keyed fingerprint of every stored field."""

@@ -19,6 +19,7 @@ from lifecycle.domain.rotation import Outcome
 from lifecycle.domain.rotation_policy import due
 
 if TYPE_CHECKING:
+    from lifecycle.bootstrap.emergency import Emergency
     from lifecycle.bootstrap.rotation import Rotation
     from lifecycle.domain.drift import Drift
     from lifecycle.domain.receipt import InForce
@@ -118,6 +119,15 @@ class Runs:
                 clock=utc_now,
             )
         )
+
+    def emergency(self, scope: str, reason: str) -> Emergency:
+        """The request to rotate everything in a scope at once, and what is left of it."""
+        from lifecycle.bootstrap.emergency import Emergency
+        from lifecycle.domain.people import People
+        from lifecycle.policy_engine.bundle import load_people
+
+        people = People(known=load_people(self._around.paths.policies / "people.yaml"))
+        return Emergency(self._around, self._rotation, self._approvals(), people, scope=scope, reason=reason)
 
     def drift(self) -> Drift:
         """What changed outside Terraform."""

@@ -6,12 +6,15 @@ import argparse
 
 from lifecycle.domain.exit_codes import ExitCode
 
+_WATCH_SECONDS = 2.0
+
 TYPE_CHECKING = False  # importing `typing` for it would slow `--help` down
 if TYPE_CHECKING:
     from lifecycle.bootstrap import House
     from lifecycle.cli.commands import Commands
     from lifecycle.cli.output import Output
     from lifecycle.operations.plan_rotations import RotationPlan
+    from lifecycle.operations.rotation_status import RotationStatus
 
 
 def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
@@ -28,11 +31,20 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
     apply.add_argument("--dry-run", action="store_true", help="say what would be rotated; change nothing")
     apply.add_argument("--detailed-exitcode", action="store_true", help="6 while grace is running")
     apply.set_defaults(run=_apply)
+    everything = verbs.add_parser("all", parents=[shared], help="emergency: every credential in a scope, two approvers")
+    everything.add_argument("--scope", required=True, help="`everything`, or key=pattern terms joined by commas")
+    everything.add_argument("--break-glass", action="store_true", required=True, help="say that it is one")
+    everything.add_argument("--reason", required=True, help="stands in the request and the audit log")
+    everything.add_argument("--wait", action="store_true", help="wait for acknowledgements")
+    everything.add_argument("--dry-run", action="store_true", help="the estimate only")
+    everything.add_argument("--detailed-exitcode", action="store_true", help="6 while something is pending")
+    everything.set_defaults(run=_break_glass)
     resume = verbs.add_parser("resume", parents=[shared], help="finish what is open")
     resume.add_argument("--wait", action="store_true", help="wait for grace to end")
     resume.add_argument("--detailed-exitcode", action="store_true", help="6 while grace is running")
     resume.set_defaults(run=_resume)
     status = verbs.add_parser("status", parents=[shared], help="state, age, next due, who has acknowledged")
+    status.add_argument("--watch", action="store_true", help="until nothing is open, or Ctrl-C; tells what changes")
     status.set_defaults(run=_status)
     retire = verbs.add_parser("retire", parents=[shared], help="drain consumers and revoke, so that the entry may go")
     retire.add_argument("name", metavar="NAME")
@@ -83,6 +95,20 @@ def _apply(args: argparse.Namespace, house: House, out: Output) -> int:
     return outcome.exit_code(detailed=args.detailed_exitcode)
 
 
+def _break_glass(args: argparse.Namespace, house: House, out: Output) -> int:
+    with house.exclusive():
+        house.start()
+        emergency = house.emergency(args.scope, args.reason)
+        for line in emergency.lines():
+            out.note(line)
+        if args.dry_run:
+            out.result(emergency.document(), emergency.lines() if out.quiet else ())
+            return ExitCode.DONE
+        run = emergency.carry_out(wait=args.wait)
+    out.result(run.document(), run.lines())
+    return run.exit_code(detailed=args.detailed_exitcode)
+
+
 def _must_be(plan: RotationPlan, digest: str) -> None:
     from lifecycle.domain.audit import Digest
     from lifecycle.operations.plan_rotations import check_plan
@@ -98,11 +124,31 @@ def _resume(args: argparse.Namespace, house: House, out: Output) -> int:
     return outcome.exit_code(detailed=args.detailed_exitcode)
 
 
-def _status(_args: argparse.Namespace, house: House, out: Output) -> int:
+def _status(args: argparse.Namespace, house: House, out: Output) -> int:
     house.start()
     status = house.rotation_status()
+    if args.watch:
+        status = _watched(house, out, status)
     out.result(status.document(), status.lines())
     return status.exit_code()
+
+
+def _watched(house: House, out: Output, status: RotationStatus) -> RotationStatus:
+    """Note each line that is new, as progress, until every rotation has ended or waits for a person."""
+    import time
+
+    told: set[str] = set()
+    try:
+        while status.open:
+            for line in status.lines():
+                if line not in told:
+                    out.note(line)
+            told = set(status.lines())
+            time.sleep(_WATCH_SECONDS)
+            status = house.rotation_status()
+    except KeyboardInterrupt:  # whoever watches may stop watching: nothing was under way here
+        pass
+    return status
 
 
 def _retire(args: argparse.Namespace, house: House, out: Output) -> int:

@@ -42,6 +42,11 @@ class RotationStatus:
 
     credentials: tuple[CredentialStatus, ...]
 
+    @property
+    def open(self) -> bool:
+        """Whether a rotation is under way that needs no person."""
+        return any(item.state not in (State.IDLE, State.CLOSED, State.QUARANTINED) for item in self.credentials)
+
     def exit_code(self) -> ExitCode:
         """7 when a person is needed, else 0."""
         quarantined = any(item.state is State.QUARANTINED for item in self.credentials)
