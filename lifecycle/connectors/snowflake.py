@@ -1,4 +1,6 @@
-"""A Snowflake user with a key pair, an OAuth or a programmatic access token: it logs in, and may read the tables.
+"""A Snowflake user with a key pair, a token or a password: it logs in, and may read the declared tables.
+
+A password goes through Snowflake's own connector, as the SQL API takes none (`snowflake_password`).
 
 390144 ("JWT token is invalid") hides a wrong key, a skewed clock and a wrong account. It counts as a refusal of the key
 only when our clock agrees with the server's `Date` and the host is the account's own; a fresh JWT is signed once more
@@ -10,6 +12,7 @@ Sources of the codes: Snowflake documentation (SYSTEM$GET_LOGIN_FAILURE_DETAILS)
 from __future__ import annotations
 
 import re
+import sys
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
@@ -24,8 +27,11 @@ from lifecycle.clients.snowflake import (
     login_of,
     rows_of,
 )
+from lifecycle.clients.snowflake_driver import SnowflakeDriver, SnowflakePassword
 from lifecycle.clients.web import Answer, WebClient, retry_after
 from lifecycle.connectors.probing import Probe, capped, reason_of_status, worst
+from lifecycle.connectors.snowflake_codes import BAD_JWT, CODES
+from lifecycle.connectors.snowflake_password import judge_password, password_of
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.ports import Clock, ConnectorVerifier
@@ -34,34 +40,7 @@ from lifecycle.domain.verification import Egress, Reason, VerificationResult
 
 LOGIN = "login"
 Login = SnowflakeLogin | SnowflakeToken
-_BAD_JWT = "390144"
 _SKEW = timedelta(seconds=30)
-_CODES = {
-    "390100": Reason.WRONG_VALUE,
-    _BAD_JWT: Reason.WRONG_VALUE,
-    "394304": Reason.WRONG_VALUE,
-    "394306": Reason.WRONG_VALUE,
-    "394302": Reason.CLOCK_SKEW,
-    "394303": Reason.CLOCK_SKEW,
-    "394300": Reason.WRONG_TENANT,
-    "390303": Reason.WRONG_VALUE,
-    "390195": Reason.WRONG_VALUE,
-    "390318": Reason.EXPIRED,
-    "394400": Reason.WRONG_VALUE,  # programmatic access token: unknown or revoked
-    "394401": Reason.EXPIRED,
-    "390101": Reason.LOCKED,
-    "390102": Reason.LOCKED,
-    "390189": Reason.NO_PERMISSION,
-    "390422": Reason.NETWORK_POLICY,
-    "390432": Reason.NOT_CONFIGURED,
-    "290403": Reason.WRONG_TENANT,
-    "290404": Reason.WRONG_TENANT,
-    "003001": Reason.NO_PERMISSION,
-    "002003": Reason.NO_PERMISSION,
-    "003013": Reason.NO_PERMISSION,
-    "000606": Reason.NOT_CONFIGURED,  # no active warehouse selected
-    "001003": Reason.NOT_CONFIGURED,  # SQL compilation error
-}
 _TABLE = re.compile(r"[A-Za-z_][\w$]*(\.[A-Za-z_][\w$]*){0,2}")
 
 
@@ -87,15 +66,17 @@ def right(table: str) -> str:
 
 
 class SnowflakeVerifier:
-    """Verifies key pairs and tokens.
+    """Verifies key pairs, tokens and passwords.
 
     Args:
         clock: the time.
         signing_clock: signs logins; the same unless told.
+        python: an interpreter that has Snowflake's connector, for passwords.
     """
 
-    def __init__(self, *, clock: Clock, signing_clock: Clock | None = None) -> None:
+    def __init__(self, *, clock: Clock, signing_clock: Clock | None = None, python: str = sys.executable) -> None:
         self._clock = clock
+        self._python = python
         self._signing = signing_clock or clock
 
     def verify(
@@ -108,8 +89,12 @@ class SnowflakeVerifier:
         if wrong:
             return probe.result(Reason.NOT_CONFIGURED, f"not the name of a table: {wrong[0]}")
         try:
-            login = login_of(value)
+            login = password_of(value) or login_of(value)
             endpoint = target.endpoint or default_endpoint(login.account)
+            if isinstance(login, SnowflakePassword):
+                driver = SnowflakeDriver(self._python, endpoint, proxy=probe.proxy)
+                statements = {right(table): _probe_of(table) for table in target.can_select}
+                return judge_password(probe, driver, login, statements, _context(target))
             client = SnowflakeClient(endpoint, clock=self._signing, web=WebClient(proxy=probe.proxy))
             return self._judge(probe, client, login, target)
         except ConfigurationError as error:
@@ -121,18 +106,16 @@ class SnowflakeVerifier:
         self, probe: Probe, client: SnowflakeClient, login: Login, target: SnowflakeSettings
     ) -> VerificationResult:
         answer = client.request(login, "SELECT 1", deadline=probe.deadline)
-        if answer.text_field("code") == _BAD_JWT and answer.status < 429:
+        if answer.text_field("code") == BAD_JWT and answer.status < 429:
             answer = client.request(login, "SELECT 1", deadline=probe.deadline)
         if rows_of(answer) is None:
             reason, told = self._reason(answer, client, login)
             return probe.result(reason, told, retry_after=retry_after(answer.headers))
         probe.show(LOGIN)
-        wanted = {"warehouse": target.warehouse, "role": target.role}
-        context = {name: text for name, text in wanted.items() if text}
+        context = _context(target)
         failures: list[tuple[Reason, str]] = []
         for table in target.can_select:
-            statement = f"SELECT 1 FROM {table} LIMIT 0"  # noqa: S608 - a name of letters, digits and dots, checked above
-            answer = client.request(login, statement, context=context, deadline=probe.deadline)
+            answer = client.request(login, _probe_of(table), context=context, deadline=probe.deadline)
             if rows_of(answer) is None:
                 failures.append(self._reason(answer, client, login))
             else:
@@ -142,13 +125,13 @@ class SnowflakeVerifier:
     def _reason(self, answer: Answer, client: SnowflakeClient, login: Login) -> tuple[Reason, str]:
         """Why a statement failed; a refused JWT is believed only where nothing else explains it."""
         code = answer.text_field("code")
-        told = f"HTTP {answer.status} {code if code in _CODES else ''}".rstrip()
-        if not code or (answer.status < 400 and code not in _CODES):
+        told = f"HTTP {answer.status} {code if code in CODES else ''}".rstrip()
+        if not code or (answer.status < 400 and code not in CODES):
             return capped(Reason.AMBIGUOUS, answer.status), told
         if "MFA authentication is required" in answer.text_field("message"):
             return Reason.CONDITIONAL_ACCESS, told
-        reason = capped(_CODES.get(code, reason_of_status(answer.status)), answer.status)
-        if code == _BAD_JWT and reason is Reason.WRONG_VALUE:
+        reason = capped(CODES.get(code, reason_of_status(answer.status)), answer.status)
+        if code == BAD_JWT and reason is Reason.WRONG_VALUE:
             reason = self._believed(answer, client.endpoint, login.account)
         return reason, told
 
@@ -164,11 +147,20 @@ class SnowflakeVerifier:
         return Reason.WRONG_VALUE if ours or is_loopback(endpoint) else Reason.AMBIGUOUS
 
 
+def _context(target: SnowflakeSettings) -> dict[str, str]:
+    wanted = {"warehouse": target.warehouse, "role": target.role}
+    return {name: text for name, text in wanted.items() if text}
+
+
+def _probe_of(table: str) -> str:
+    return f"SELECT 1 FROM {table} LIMIT 0"  # noqa: S608 - a name of letters, digits and dots, checked by verify
+
+
 _: type[ConnectorVerifier] = SnowflakeVerifier
 
 KIND = Kind(
     name="snowflake",
     family=Family.CONNECTOR,
     settings=SnowflakeSettings,
-    summary="A Snowflake user with a key pair or token: login through the SQL API, right to read the declared tables.",
+    summary="A Snowflake user with a key pair, token or password: login, right to read the declared tables.",
 )

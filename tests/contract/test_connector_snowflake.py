@@ -1,3 +1,4 @@
+import sys
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ from lifecycle.domain.secret import SecretText, SecretValue, secret_value
 from lifecycle.domain.verification import Egress, Reason, VerificationResult, VerificationStatus
 from tests.contract.connector_contract import NOW, ConnectorBench, ConnectorContract
 from tests.contract.odd_servers import page, raw_server
+from tests.servers.provisioned import provisioned
 from tests.servers.snowflake_gate import KeyPair, SnowflakeGate
 
 
@@ -21,7 +23,10 @@ class At:
     def verify(
         self, target: SnowflakeSettings, value: SecretValue, *, deadline: timedelta, via: Egress | None
     ) -> VerificationResult:
-        verifier = SnowflakeVerifier(clock=lambda: NOW, signing_clock=lambda: datetime.now(UTC) + self._ahead)
+        signing = datetime.now(UTC) + self._ahead
+        verifier = SnowflakeVerifier(
+            clock=lambda: NOW, signing_clock=lambda: signing, python=str(provisioned("snowflake"))
+        )
         return verifier.verify(target.model_copy(update={"endpoint": self._url}), value, deadline=deadline, via=via)
 
 
@@ -157,3 +162,51 @@ class TestTokens:
             SnowflakeSettings(), secret_value({field: kept}), deadline=timedelta(seconds=5), via=None
         )
         assert result.reason is Reason.NOT_CONFIGURED
+
+
+class TestPassword(ConnectorContract):
+    """A password, by Snowflake's own connector in a process of its own, against the double."""
+
+    @pytest.fixture
+    def bench(self, snowflake_gate: SnowflakeGate, table: str) -> ConnectorBench:
+        user = snowflake_gate.users.fresh(password="sandbox-password")
+        valid = {"account": snowflake_gate.account, "user": user, "password": "sandbox-password"}
+        return ConnectorBench(
+            make=At,
+            url=snowflake_gate.url,
+            target=SnowflakeSettings(can_select=(table,)),
+            valid=secret_value(valid),
+            invalid=secret_value({**valid, "password": "wrong-password"}),
+            proves=(LOGIN, right(table)),
+        )
+
+    def verify_within(self, bench: ConnectorBench, seconds: int, url: str) -> VerificationResult:
+        return bench.verify(url=url, deadline=timedelta(seconds=seconds))
+
+    @pytest.mark.parametrize("answer", [page("200 OK"), page("200 OK", "[]", "application/json")])
+    def test_unexpected_answer(self, bench: ConnectorBench, answer: bytes) -> None:
+        with raw_server(answer) as odd:  # the connector would repeat it as long as it may
+            result = self.verify_within(bench, 3, odd)
+        assert result.status is VerificationStatus.INDETERMINATE, result
+
+    @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
+    def test_block_page_of_a_middlebox_judges_nothing(self, bench: ConnectorBench, status: str) -> None:
+        with raw_server(page(status)) as blocked:
+            result = self.verify_within(bench, 3, blocked)
+        assert result.status is VerificationStatus.INDETERMINATE, result
+
+    def test_missing_table_reads_as_a_missing_right(self, bench: ConnectorBench, table: str) -> None:
+        missing = table.replace("CUSTOMER", "MISSING")
+        result = bench.verify(target=SnowflakeSettings(can_select=(missing, table)))
+        assert (result.reason, result.not_proved) == (Reason.NO_PERMISSION, (right(missing),))
+
+    def test_locked_user_is_told(self, bench: ConnectorBench, snowflake_gate: SnowflakeGate) -> None:
+        snowflake_gate.users.change(bench.valid["user"].get_secret_value(), refusal=["390102", "locked"])
+        assert bench.verify().reason is Reason.LOCKED
+
+    def test_without_the_connector_the_extra_is_named(self, bench: ConnectorBench) -> None:
+        verifier = SnowflakeVerifier(clock=lambda: NOW, python=sys.executable)
+        target = bench.target.model_copy(update={"endpoint": bench.url})
+        result = verifier.verify(target, bench.valid, deadline=timedelta(seconds=20), via=None)
+        assert result.reason is Reason.NOT_CONFIGURED
+        assert "install lifecycle[snowflake]" in result.detail
