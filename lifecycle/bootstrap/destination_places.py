@@ -28,6 +28,7 @@ def place_kinds() -> tuple[Kind, ...]:
     from lifecycle.destinations import (
         command,
         datarobot_credential,
+        datarobot_oauth_provider,
         github_actions_secret,
         jenkins_credential,
         kubernetes_secret,
@@ -38,6 +39,7 @@ def place_kinds() -> tuple[Kind, ...]:
     return (
         command.KIND,
         datarobot_credential.KIND,
+        datarobot_oauth_provider.KIND,
         github_actions_secret.KIND,
         jenkins_credential.KIND,
         kubernetes_secret.KIND,
@@ -60,6 +62,7 @@ class Places:
         self._builders: Mapping[str, Builder] = {
             "command": self._command,
             "datarobot_credential": self._datarobot_credential,
+            "datarobot_oauth_provider": self._datarobot_oauth_provider,
             "github_actions_secret": self._github_actions_secret,
             "jenkins_credential": self._jenkins_credential,
             "kubernetes_secret": self._kubernetes_secret,
@@ -126,6 +129,16 @@ class Places:
             former=lambda: self._former(credential),
         )
 
+    def _datarobot_oauth_provider(self, _credential: Credential, settings: Any) -> CopyTarget:
+        from lifecycle.destinations.datarobot_oauth_provider import DataRobotOAuthProvider
+
+        return DataRobotOAuthProvider(
+            Issuers(self._around, self._stores).datarobot_client(settings.datarobot),
+            settings.id,
+            field=settings.field,
+            client_id_field=settings.client_id_field,
+        )
+
     def _github_actions_secret(self, credential: Credential, settings: Any) -> CopyTarget:
         from lifecycle.destinations.github_actions_secret import GitHubActionsSecret, github_client
 
@@ -157,7 +170,7 @@ class Places:
         from lifecycle.destinations.kubernetes_secret import KubernetesSecret
 
         login = self._login(credential, settings.login)
-        token = (lambda: read_token(settings.token_file)) if settings.token_file else (lambda: login("token"))
+        token = (lambda: read_token(settings.token_path)) if settings.token_path else (lambda: login("token"))
         return KubernetesSecret(
             KubernetesClient(settings.server, token, web=WebClient(ca_file=settings.ca_file)),
             settings.name,
@@ -226,5 +239,5 @@ def read_token(path: str) -> SecretText:
         return SecretText(Path(path).read_text(encoding="ascii").strip())
     except (OSError, UnicodeDecodeError):
         raise ConfigurationError(
-            f"{path} holds no token that could be read", remedy="mount the service account token, or correct token_file"
+            f"{path} holds no token that could be read", remedy="mount the service account token, or correct token_path"
         ) from None

@@ -44,7 +44,7 @@ class KubernetesSecretSettings(KindSettings):
         namespace: where it is.
         server: base URL of the API; inside a cluster https://kubernetes.default.svc.
         ca_file: trust only this authority; empty = the system's.
-        token_file: of a mounted service account token, read anew for each request.
+        token_path: of a mounted service account token, read anew for each request.
         login: instead, a path in the secret store of the credential with a field `token`.
         keys: key of the Secret -> field of the value; empty = each field under its own name.
         restart: workloads that read it, e.g. `deployment/agent`.
@@ -54,15 +54,15 @@ class KubernetesSecretSettings(KindSettings):
     namespace: _Name
     server: str = "https://kubernetes.default.svc"
     ca_file: str = ""
-    token_file: str = ""
+    token_path: str = ""
     login: str = ""
     keys: Mapping[str, str] = {}
     restart: tuple[_Workload, ...] = ()
 
     @model_validator(mode="after")
     def _one_login(self) -> Self:
-        if bool(self.token_file) == bool(self.login):
-            raise ValueError("must say how we log in: write `token_file` or `login`")
+        if bool(self.token_path) == bool(self.login):
+            raise ValueError("must say how we log in: write `token_path` or `login`")
         return self
 
 

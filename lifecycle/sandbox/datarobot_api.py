@@ -2,11 +2,12 @@
 
 It speaks the part of REST API 2.49 that `lifecycle`, DataRobot's Python client and a monitoring agent use: version,
 account, API keys, users, entitlements, audit log, credentials with associations, data stores with connection tests,
-deployments, their features and predictions, prediction servers and environments, asynchronous status, agent intake.
-It refuses
+deployments, their features and predictions, prediction servers and environments, asynchronous status, agent intake,
+OAuth providers. It refuses
 
 - a missing, unknown, deleted or expired key, and every key of a deactivated or expired user: 401;
-- another user's keys, users and the audit log without administrator rights: 403 or 404;
+- another user's keys, users and the audit log without administrator rights: 403 or 404; a change of an OAuth provider
+  by anybody but who added it: 403;
 - a credential whose fields do not fit its type, an unknown field, a missing one: 422; a name in use: 409;
 - a connection test with anything but what the fake database accepts now (see `datarobot_data_stores`): 400;
 - a path without its final slash: 404.
@@ -29,6 +30,7 @@ from lifecycle.sandbox.datarobot_credentials import Credentials
 from lifecycle.sandbox.datarobot_data_stores import DataStores
 from lifecycle.sandbox.datarobot_deployments import Deployments, new_deployment, new_environment
 from lifecycle.sandbox.datarobot_keys import Account, add_key, authenticate
+from lifecycle.sandbox.datarobot_oauth import OAuthProviders
 from lifecycle.sandbox.datarobot_predictions import FEATURES, Predictions, authenticated_scorer
 from lifecycle.sandbox.datarobot_state import ROOT, Caller, DataRobotState, new_id
 from lifecycle.sandbox.server_process import ServerContext, run_server
@@ -56,7 +58,8 @@ def build(context: ServerContext, *, clock: Callable[[], float] = time.time) -> 
     state = DataRobotState.load(context.data_dir / "state.json", clock)
     _provision(state, context)
     stores = DataStores(state)
-    rooms = (Account(state), Credentials(state), stores, Deployments(state, context.url), Predictions(state))
+    told = (Deployments(state, context.url), Predictions(state))
+    rooms = (Account(state), Credentials(state), OAuthProviders(state), stores, *told)
     version = Route(method="GET", rule=f"{ROOT}/version/", handler=_version)
 
     def identify(request: Request) -> Caller:

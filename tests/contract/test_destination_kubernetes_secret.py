@@ -223,7 +223,7 @@ def test_value_shows_nowhere(server: ApiServer, url: str, caplog: pytest.LogCapt
 
 @pytest.mark.parametrize(
     "given",
-    [{}, {"token_file": "/t", "login": "l"}, {"login": "l", "restart": ["job/x"]}, {"login": "l", "name": "Upper"}],
+    [{}, {"token_path": "/t", "login": "l"}, {"login": "l", "restart": ["job/x"]}, {"login": "l", "name": "Upper"}],
 )
 def test_settings_that_cannot_be_meant_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
