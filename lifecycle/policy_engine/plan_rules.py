@@ -69,9 +69,25 @@ def _foreign_provider(context: RuleContext, change: ResourceChange) -> Iterator[
         yield Observation(message=text, change=change, evidence=change.provider or "no provider named")
 
 
-def _credential_replaced(_context: RuleContext, change: ResourceChange) -> Iterator[Observation]:
+def _credential_replaced(context: RuleContext, change: ResourceChange) -> Iterator[Observation]:
     text = f"{change.address} would be {_WORDS[change.action]}: every object that refers to its id would lose it"
-    yield Observation(message=text, change=change)
+    users = dependants(context.spec, change.entry)
+    yield Observation(message=f"{text}; in this spec: {', '.join(users)}" if users else text, change=change)
+
+
+def dependants(spec: Spec, entry: str) -> tuple[str, ...]:
+    """Entries that use a credential of the spec, by their key paths."""
+    section, _, name = entry.partition(".")
+    if section != "credentials" or name not in spec.credentials:
+        return ()
+    found = {f"connectors.{key}" for key, item in spec.connectors.items() if item.credential == name}
+    found |= {f"agents.{key}" for key, item in spec.agents.items() if item.api_token == name}
+    for consumer in spec.credentials[name].consumers:
+        if consumer.agent:
+            found.add(f"agents.{consumer.agent}")
+        elif consumer.unobservable:
+            found.add(consumer.unobservable.name)
+    return tuple(sorted(found))
 
 
 def _moved_between_entries(_context: RuleContext, change: ResourceChange) -> Iterator[Observation]:

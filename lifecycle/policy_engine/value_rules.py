@@ -13,6 +13,8 @@ from lifecycle.policy_engine.rule import ChangeRule, Observation, RuleContext, k
 _TELLING = re.compile(r"(?i)(^|[_-])(password|passwd|secret|token|api_?key|private_?key|credential)s?$")
 _REFERENCE = re.compile(r"(?i)(arn|id|name|path|ref|version|wo)$")
 
+_VERSION = "_wo_version"
+
 
 def _set_attributes(change: ResourceChange, names: Mapping[str, str]) -> list[str]:
     """Which of these attributes are written. An attribute that the plan does not show at all counts as written."""
@@ -67,6 +69,17 @@ def _telling_attribute(_context: RuleContext, change: ResourceChange) -> Iterato
             yield Observation(message=text, change=change, evidence=name)
 
 
+def _older_value(_context: RuleContext, change: ResourceChange) -> Iterator[Observation]:
+    """The version of a write-only value comes from the journal, which only counts up."""
+    for name in sorted({*change.before, *change.after, *change.unknown}):
+        if not name.endswith(_VERSION):
+            continue
+        before, after = change.before.get(name), known(change, name)
+        if isinstance(before, int) and (not isinstance(after, int) or after < before):
+            text = f"{change.address}: the plan would write an older value back: {name} goes from {before} to {after}"
+            yield Observation(message=text, change=change, evidence=f"{name}: {before} -> {after}")
+
+
 def _json_list(text: Any) -> list[dict[str, Any]]:
     parsed = json.loads(text) if isinstance(text, str) and text else []
     return [item for item in parsed if isinstance(item, dict)] if isinstance(parsed, list) else []
@@ -78,4 +91,5 @@ RULES = (
     ChangeRule(id="LC-VAL-003", check=_value_making_type),
     ChangeRule(id="LC-VAL-004", check=_container_environment, types=("aws_ecs_task_definition",)),
     ChangeRule(id="LC-VAL-005", check=_telling_attribute),
+    ChangeRule(id="LC-VAL-006", check=_older_value),
 )
