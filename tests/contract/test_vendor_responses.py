@@ -19,11 +19,13 @@ from lifecycle.bootstrap.surroundings import utc_now
 from lifecycle.clients import postgres as postgres_client
 from lifecycle.clients.transport import transport_reason
 from lifecycle.clients.vault import AppRoleLogin, TokenLogin, VaultClient
-from lifecycle.connectors import azure_blob, entra_codes, oauth_token, snowflake
+from lifecycle.connectors import azure_blob, databricks_sql, entra_codes, oauth_token, snowflake_codes
 from lifecycle.connectors.aws_codes import CODES as AWS_CODES
 from lifecycle.connectors.aws_codes import aws_reason
 from lifecycle.connectors.azure_blob import AzureBlobSettings, AzureBlobVerifier
+from lifecycle.connectors.databricks_sql import DatabricksSqlSettings, DatabricksSqlVerifier
 from lifecycle.connectors.datarobot import DataRobotSettings, DataRobotVerifier
+from lifecycle.connectors.datarobot_prediction_server import PredictionServerSettings, PredictionServerVerifier
 from lifecycle.connectors.github import GitHubSettings, GitHubVerifier
 from lifecycle.connectors.jenkins import JenkinsSettings, JenkinsVerifier
 from lifecycle.connectors.oauth_token import OAuthTokenSettings, OAuthTokenVerifier
@@ -150,6 +152,29 @@ def _postgres(response: Response) -> Reason:
     return postgres_client.reason_of(response.code, response.text, connected=bool(response.status))
 
 
+def _databricks(response: Response) -> Reason:
+    body = json.dumps({"error_code": response.code, "message": response.text} if response.code else {}).encode()
+    with _answering(response.status, body, **_JSON) as url:
+        return _ask(DatabricksSqlVerifier(url, clock=utc_now), DatabricksSqlSettings(url=url), token="x")
+
+
+def _prediction_server(response: Response) -> Reason:
+    """The answers of the API are good: it is the prediction server that refuses."""
+    features = {"data": [{"name": "f", "featureType": "Text"}], "next": None}
+
+    def answer(request: Request) -> Reply:
+        if request.path.startswith("/predApi"):
+            refused = json.dumps({"message": response.text} if response.text else {}).encode()
+            return Reply(status=response.status, body=refused, headers=_JSON)
+        body = features if "features" in request.path else {"email": "svc@acme.example"}
+        return Reply(body=json.dumps(body).encode(), headers=_JSON)
+
+    with http_double(answer) as url:
+        verifier = PredictionServerVerifier(f"{url}/api/v2", server=url, clock=utc_now)
+        target = PredictionServerSettings(deployment="d1", row={"f": "x"})
+        return _ask(verifier, target, api_token="x", datarobot_key="y")
+
+
 VENDORS: dict[str, tuple[tuple[Response, ...], Callable[[Response], Reason]]] = {
     "AWS": (labels.AWS, _aws),
     "Entra": (labels.ENTRA, _entra),
@@ -163,6 +188,8 @@ VENDORS: dict[str, tuple[tuple[Response, ...], Callable[[Response], Reason]]] = 
     "Prometheus": (labels.PROMETHEUS, _prometheus),
     "proxies": (labels.PROXIES, _proxy),
     "PostgreSQL, Redshift": (labels.POSTGRES, _postgres),
+    "Databricks": (labels.DATABRICKS, _databricks),
+    "DataRobot prediction server": (labels.PREDICTION_SERVER, _prediction_server),
 }
 
 
@@ -182,12 +209,13 @@ def test_every_labelled_answer_gets_its_reason(vendor: str) -> None:
     [
         (AWS_CODES, labels.AWS),
         (entra_codes.CODES, labels.ENTRA),
-        (snowflake._CODES, labels.SNOWFLAKE),
+        (snowflake_codes.CODES, labels.SNOWFLAKE),
         (azure_blob._CODES, labels.AZURE),
         (oauth_token._CODES, labels.OAUTH),
         (postgres_client._STATES, labels.POSTGRES),
+        (databricks_sql._CODES, labels.DATABRICKS),
     ],
-    ids=["aws", "entra", "snowflake", "azure", "oauth", "postgres"],
+    ids=["aws", "entra", "snowflake", "azure", "oauth", "postgres", "databricks"],
 )
 def test_no_code_of_a_connector_is_unlabelled(table: dict[str, Reason], responses: tuple[Response, ...]) -> None:
     assert sorted(table.keys() - {response.code for response in responses}) == []

@@ -115,7 +115,8 @@ SNOWFLAKE = labelled("""
 390100 390303 390195 | 200 | | value
 394302 394303 | 401 | | skew
 394300 290403 290404 | 403 | | tenant
-390318 | 401 | OAuth access token expired | expired
+394400 | 401 | Programmatic access token is invalid | value
+390318 394401 | 401 | access token expired | expired
 390110 390111 390112 390113 390114 390115 | 401 | session | ambiguous
 390101 390102 | 401 | | locked
 390422 | 401 | IP 10.0.0.1 is not allowed to access Snowflake | network
@@ -284,4 +285,35 @@ POSTGRES = labelled("""
 42501 | 1 | | rights
 42P01 3F000 42601 3D000 | 1 | | config
 53300 | 1 | | throttled
+""")
+
+DATABRICKS = labelled("""
+403 | 403 | Invalid access token. | value
+403 | 403 | Source IP address: 10.0.0.1 is blocked by Databricks IP ACL for workspace: 1 | network
+PERMISSION_DENIED | 403 | IP is blocked by Databricks IP ACL | network
+PERMISSION_DENIED INSUFFICIENT_PERMISSIONS | 403 | You do not have permission | rights
+401 | 401 | Credential was not sent or was of an unsupported type for this API. | config
+RESOURCE_DOES_NOT_EXIST NOT_FOUND TABLE_OR_VIEW_NOT_FOUND | 404 | | config
+INVALID_PARAMETER_VALUE | 400 | Endpoint does not exist | config
+REQUEST_LIMIT_EXCEEDED RESOURCE_EXHAUSTED | 429 | | throttled
+403 | 429 | Invalid access token. | throttled
+TEMPORARILY_UNAVAILABLE INTERNAL_ERROR | 400 | | fault
+BAD_REQUEST | 400 | no worker environment | fault
+403 | 500 | Invalid access token. | fault
+SOMETHING_NEW | 403 | | ambiguous
+- | 403 | | ambiguous
+- | 401 | | ambiguous
+""")
+
+PREDICTION_SERVER = labelled("""
+- | 401 | The datarobot-key header is missing | value
+- | 401 | Invalid API token | ambiguous
+- | 401 | Invalid Authorization header. No credentials provided. | config
+- | 403 | You do not have permission | rights
+- | 404 | Not Found | ambiguous
+- | 422 | 'wd': wd is not allowed key | config
+- | 429 | Invalid API token | throttled
+- | 500 | The datarobot-key header is missing | fault
+- | 504 | no | timeout
+- | 401 | | ambiguous
 """)
