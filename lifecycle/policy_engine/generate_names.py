@@ -30,6 +30,8 @@ _KEPT = {
     "oauth_client_secret": "registration",
     "oauth_private_key_jwt": "registration",
 }
+_COPY = "secrets_manager_copy"
+_NOTES_ELSEWHERE = frozenset({"ecs_service", "file"})  # named after the service; beside the file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,13 @@ class Place:
 
     cluster: str
     service: str
+
+
+def _copy_notes(name: str, entry: Credential) -> list[str]:
+    """Where destinations that keep a copy elsewhere have their notes, and the key that signs for a webhook."""
+    kinds = [chosen.kind for chosen in entry.deliver_to]
+    found = [f"{name}-delivery-{kind}-{n}" for n, kind in enumerate(kinds, start=1) if kind not in _NOTES_ELSEWHERE]
+    return [*found, f"{name}-webhook-key"] if "webhook" in kinds else found
 
 
 class Names:
@@ -104,7 +113,37 @@ class Names:
             if entry.kind in _KEPT:
                 found.append(f"{name}-{_KEPT[entry.kind]}")
             found += [f"{name}-delivery-{place.service}" for place in self.delivered(entry)]
+            found += _copy_notes(name, entry)
         return tuple(found)
+
+    def logins(self, store: str) -> tuple[str, ...]:
+        """Names of what a store holds for logging in to destinations; the tool reads it and never writes it."""
+        return tuple(
+            sorted(
+                {
+                    setting(chosen.settings, "login")
+                    for entry in self._rotated()
+                    for chosen in entry.deliver_to
+                    if entry.store == store and setting(chosen.settings, "login")
+                }
+            )
+        )
+
+    def copies(self, *, made: bool = False) -> tuple[str, ...]:
+        """ARN patterns of the declared copies in Secrets Manager; with `made`, of those that the tool may create."""
+        chosen = (item.settings for entry in self._rotated() for item in entry.deliver_to if item.kind == _COPY)
+        names = sorted({setting(one, "name") for one in chosen if setting(one, "create", False) or not made})
+        return tuple(pattern for name in names for pattern in self._copy_patterns(name))
+
+    def _copy_patterns(self, name: str) -> tuple[str, ...]:
+        """An ARN may be written with the suffix that AWS appended, or without."""
+        if name.startswith("arn:"):
+            return name, f"{name}-??????"
+        return (self.arn("secretsmanager", f"secret:{name}-??????"),)
+
+    def _rotated(self) -> tuple[Credential, ...]:
+        entries = (entry for _, entry in sorted(self.spec.credentials.items()))
+        return tuple(entry for entry in entries if entry.manage in (Manage.ROTATE, Manage.OWN))
 
     def delivered(self, entry: Credential) -> tuple[Place, ...]:
         """The ECS services that a credential is delivered to: agents that consume it, and declared ones."""

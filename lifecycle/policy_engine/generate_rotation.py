@@ -9,6 +9,9 @@ from lifecycle.policy_engine.generate_names import SECRETS_MANAGER, Names, setti
 
 AwsStatement = dict[str, Any]
 
+_LISTED = ("secretsmanager:ListSecretVersionIds",)
+_MOVE = "secretsmanager:UpdateSecretVersionStage"
+
 
 def statement(
     sid: str, actions: list[str], resources: list[str], condition: Mapping[str, Any] | None = None
@@ -30,6 +33,10 @@ def rotate(names: Names) -> Iterator[AwsStatement]:
     yield from statement("StageVersions", ["secretsmanager:PutSecretValue"], held)
     yield from statement("MoveLabels", ["secretsmanager:UpdateSecretVersionStage"], secrets)
     yield from statement("KeepOwnValues", ["secretsmanager:CreateSecret"], own)
+    yield from statement("ReadLogins", ["secretsmanager:GetSecretValue", *_LISTED], _logins(names))
+    copying = ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", *_LISTED, _MOVE]
+    yield from statement("CopyValues", copying, list(names.copies()))
+    yield from statement("MakeCopies", ["secretsmanager:CreateSecret"], list(names.copies(made=True)))
     yield from statement("ListKeys", ["iam:GetAccessKeyLastUsed", "iam:ListAccessKeys"], list(names.users()))
     yield from statement("MakeKeys", ["iam:CreateAccessKey"], list(names.users()))
     yield from statement("SwitchKeys", ["iam:UpdateAccessKey"], list(names.users()))
@@ -67,6 +74,11 @@ def report(names: Names) -> Iterator[AwsStatement]:
 def _own_values(names: Names) -> list[str]:
     stores = [name for name, store in names.spec.secret_stores.items() if store.kind == SECRETS_MANAGER]
     return [names.secret_arn(store, value) for store in stores for value in names.own_values(store)]
+
+
+def _logins(names: Names) -> list[str]:
+    stores = [name for name, store in names.spec.secret_stores.items() if store.kind == SECRETS_MANAGER]
+    return [names.secret_arn(store, value) for store in stores for value in names.logins(store)]
 
 
 def _services(names: Names) -> list[str]:

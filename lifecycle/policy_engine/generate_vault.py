@@ -25,6 +25,8 @@ def rotate(names: Names, store: str) -> Iterator[str]:
         yield _stanza(names, store, "metadata", f"{name}.pending/+", "delete", why="its removal, with its history")
     for value in names.own_values(store):
         yield _stanza(names, store, "data", value, "create", "read", "update", why="a value of the tool itself")
+    for login in names.logins(store):
+        yield _stanza(names, store, "data", login, "read", why="a login of a destination")
     yield from _journal(names, store, writes=True)
 
 

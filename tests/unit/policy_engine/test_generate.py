@@ -186,6 +186,43 @@ def test_services_keys_and_secrets_of_every_spelling_are_named_exactly() -> None
     assert "reference/aws/verify.json" not in files
 
 
+def _delivered(*chosen: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    place = {"file": "environment.yaml", "line": 1, "column": 1}
+    return {"deliver_to": [{"kind": kind, "settings": settings, "place": place} for kind, settings in chosen]}
+
+
+def test_notes_keys_and_logins_of_destinations_and_declared_copies_are_named_exactly() -> None:
+    arn = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:acme"
+    entry = _delivered(
+        ("file", {"path": "x"}),
+        ("secrets_manager_copy", {"name": "acme/made", "create": True}),
+        ("secrets_manager_copy", {"name": f"{arn}/theirs"}),
+        ("webhook", {"url": "https://hooks.acme.example"}),
+        ("jenkins_credential", {"login": "jenkins"}),
+    )
+    files = generate_policies(reference_spec(credentials={"feature-reader-key": entry}))
+    found = {item["Sid"]: item["Resource"] for item in json.loads(files["reference/aws/rotate.json"])["Statement"]}
+    assert found["CopyValues"] == [f"{arn}/made-??????", f"{arn}/theirs", f"{arn}/theirs-??????"]
+    assert found["MakeCopies"] == [f"{arn}/made-??????"]
+    own = [item.rpartition("/feature-reader-key-")[2] for item in found["KeepOwnValues"] if "reader-key-" in item]
+    kinds = ("jenkins_credential-5", "secrets_manager_copy-2", "secrets_manager_copy-3", "webhook-4")
+    assert own == [*(f"delivery-{kind}-??????" for kind in kinds), "webhook-key-??????"]
+    assert [item.endswith("/jenkins-??????") for item in found["ReadLogins"]] == [True]
+
+
+def test_vault_policy_reads_the_login_of_a_destination_and_does_not_write_it() -> None:
+    store = {"kind": "vault", "settings": {"mount": "kv", "prefix": "acme"}}
+    entry = _delivered(("github_actions_secret", {"login": "github"}))
+    spec = reference_spec(
+        aws=None,
+        secret_stores={"default": store, "vault": None},
+        credentials={"pipeline-oauth": None, "feature-reader-key": entry},
+    )
+    written = generate_policies(spec)["reference/vault/default/rotate.hcl"]
+    assert '"kv/data/acme/github" {\n  capabilities = ["read"]' in written
+    assert '"kv/data/acme/feature-reader-key-delivery-github_actions_secret-1" {' in written
+
+
 def test_without_aws_only_vault_policies_are_written() -> None:
     store = {"kind": "vault", "settings": {"mount": "kv", "prefix": "datarobot/reference"}}
     spec = reference_spec(
