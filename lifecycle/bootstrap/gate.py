@@ -9,8 +9,11 @@ from lifecycle.bootstrap.surroundings import Surroundings, utc_now
 from lifecycle.domain.errors import ConfigurationError, PolicyError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lifecycle.domain.policy import RuleCard
     from lifecycle.domain.ports import PolicyEngine
+    from lifecycle.policy_engine.waiver_signatures import Witness
 
 
 def gate(around: Surroundings) -> PolicyEngine:
@@ -22,8 +25,28 @@ def gate(around: Surroundings) -> PolicyEngine:
 
     folder = around.paths.policies
     program = Opa(around.settings.policy_opa or "opa", environment=child_environment(with_aws=False))
-    typed = TypedPolicyEngine(folder, clock=utc_now)
+    typed = TypedPolicyEngine(folder, clock=utc_now, witness=waiver_witness(folder))
     return RegoPolicyEngine(folder, program=program, clock=utc_now, typed=typed)
+
+
+def waiver_witness(policies: Path) -> Witness:
+    """Checks the signatures of waivers with ssh-keygen, now, against the keys that the bundle has not revoked."""
+    from lifecycle.domain.trust import WAIVER_NAMESPACE
+    from lifecycle.journals.ssh_signature import SshVerifier
+    from lifecycle.settings import agent_environment
+
+    revoked = policies / "signers" / "revoked"
+
+    def witness(data: bytes, signature: str, signers: Path) -> str:
+        verifier = SshVerifier(
+            allowed_signers=signers,
+            environment=agent_environment(),
+            revoked=revoked if revoked.is_file() else None,
+            namespace=WAIVER_NAMESPACE,
+        )
+        return verifier.principal(data, signature, utc_now())
+
+    return witness
 
 
 def pinned_gate(around: Surroundings) -> PolicyEngine:

@@ -21,7 +21,7 @@ from pathlib import Path
 from lifecycle.bootstrap.policy_pin import pin_in_sandbox, pinned_digest
 from lifecycle.bootstrap.surroundings import Surroundings, utc_now
 from lifecycle.domain.errors import ApprovalMissingError, ConfigurationError, PolicyError
-from lifecycle.domain.trust import BUNDLE_NAMESPACE, NamedBundle, refuse_succession
+from lifecycle.domain.trust import BUNDLE_NAMESPACE, WAIVER_NAMESPACE, NamedBundle, refuse_succession
 
 _STATEMENT = "statement.json"
 
@@ -95,6 +95,34 @@ class TrustDesk:
             f"version {bundle.trust.version}, signed by {', '.join(sorted(signers))}",
             "pin this digest where the apply identity cannot write, then apply it in a change of its own",
         ]
+
+    def waive(self, waiver: str, key: Path) -> list[str]:
+        """Sign one waiver of the bundle, as somebody of its risk group; refuses a signature that would not count.
+
+        Raises:
+            ConfigurationError: there is no such waiver, or the key cannot be used.
+            PolicyError: the signature would not count.
+        """
+        from lifecycle.bootstrap.gate import waiver_witness
+        from lifecycle.foundation.atomic_file import replace_file
+        from lifecycle.journals.ssh_signature import SshSigner
+        from lifecycle.policy_engine.bundle import load_bundle
+        from lifecycle.policy_engine.waiver_signatures import signature_path, statement, why_unsigned
+        from lifecycle.settings import agent_environment
+
+        bundle = load_bundle(self._folder)
+        found = next((item for item in bundle.waivers if item.id == waiver), None)
+        if found is None:
+            known = ", ".join(item.id for item in bundle.waivers) or "none"
+            raise ConfigurationError(f"waivers.yaml has no waiver {waiver!r}", remedy=f"known are: {known}")
+        path = signature_path(self._folder, waiver)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        signer = SshSigner(key=key, environment=agent_environment(), namespace=WAIVER_NAMESPACE)
+        replace_file(path, signer.sign(statement(found)).encode(), mode=0o644)
+        if why := why_unsigned(found, self._folder, bundle.trust, waiver_witness(self._folder)):
+            path.unlink()
+            raise PolicyError(f"waiver {waiver} {why}", remedy=f"have it signed by somebody of {bundle.trust.waivers}")
+        return [f"signed: waiver {waiver} of {found.rule} for {found.scope}, until {found.expires}"]
 
     def pin(self) -> list[str]:
         """Let a sandbox go on with the bundle that lies in policies/; elsewhere somebody else pins.

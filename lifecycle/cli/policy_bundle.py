@@ -27,6 +27,10 @@ def add(verbs: Any, shared: argparse.ArgumentParser) -> None:
     verify.set_defaults(run=_verify)
     pin = steps.add_parser("pin", parents=[shared], help="let a sandbox go on with policies/ as it is now")
     pin.set_defaults(run=_pin)
+    waive = verbs.add_parser("waive", parents=[shared], help="sign a waiver, as somebody of the risk group")
+    waive.add_argument("waiver", metavar="ID", help="as in waivers.yaml")
+    waive.add_argument("--key", type=folder, metavar="FILE", required=True, help="your SSH key")
+    waive.set_defaults(run=_waive, needs_env=False)
 
 
 def _build(args: argparse.Namespace, house: House, out: Output) -> int:
@@ -41,6 +45,10 @@ def _pin(args: argparse.Namespace, house: House, out: Output) -> int:
     del args
     house.start()
     return _told(out, house.trust.pin())
+
+
+def _waive(args: argparse.Namespace, house: House, out: Output) -> int:
+    return _told(out, house.trust.waive(args.waiver, args.key))
 
 
 def _told(out: Output, lines: list[str]) -> int:

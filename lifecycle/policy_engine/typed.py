@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import timedelta
@@ -30,6 +31,8 @@ from lifecycle.policy_engine.cel_rules import cel_rules
 from lifecycle.policy_engine.fixtures import load_cases, uncovered
 from lifecycle.policy_engine.killable import PATIENCE, KillableRules
 from lifecycle.policy_engine.rule import ChangeRule, Observation, Rule, RuleContext, SpecRule, UnknownValueError
+from lifecycle.policy_engine.waiver_signatures import Witness, why_unsigned
+from lifecycle.policy_engine.waivers import Waiver
 
 RULES: tuple[Rule, ...] = (
     *plan_rules.RULES,
@@ -45,6 +48,8 @@ RULES: tuple[Rule, ...] = (
 
 # These two say that the gate itself is being got round; nobody may waive them.
 _NEVER_WAIVED = frozenset({"LC-PLAN-001", "LC-SPEC-005"})
+_NOT_ASKED = "was not needed: its rule was not asked"
+_RENEW = "remove it from waivers.yaml, or have it granted anew"
 
 
 class TypedPolicyEngine:
@@ -57,6 +62,7 @@ class TypedPolicyEngine:
         proven: whether a rule without a case that must fire and one that must not is an error; not so only for who
             reports that himself, as `lifecycle policy test` does.
         patience: how long one expression may take over one object.
+        witness: checks the signatures of waivers; None where nobody can, and then no waiver counts outside a sandbox.
     """
 
     def __init__(
@@ -67,7 +73,9 @@ class TypedPolicyEngine:
         rules: tuple[Rule, ...] = RULES,
         proven: bool = True,
         patience: timedelta = PATIENCE,
+        witness: Witness | None = None,
     ) -> None:
+        self._witness = witness
         self._folder = folder
         self._clock = clock
         self._rules = rules
@@ -84,12 +92,22 @@ class TypedPolicyEngine:
             return GateVerdict(findings=(), rules_evaluated=0, errors=(str(error),), bundle_digest="")
         if wrong := self._wrong(bundle, rules):
             return GateVerdict(findings=(), rules_evaluated=0, errors=wrong, bundle_digest=bundle.digest)
-        return _Evaluation(bundle, subject, self._clock, self._patience).run(rules)
+        return _Evaluation(bundle, subject, self._clock, self._patience, self._doubts(bundle, subject)).run(rules)
+
+    def _doubts(self, bundle: Bundle, subject: GateInput) -> dict[str, str]:
+        """Waivers that do not count, with the reason."""
+        barred = _NEVER_WAIVED | frozenset(bundle.trust.never_waived)
+        doubts = {waiver.id: "waives what cannot be waived" for waiver in bundle.waivers if waiver.rule in barred}
+        for waiver in bundle.waivers if subject.spec.sandbox is None else ():
+            why = why_unsigned(waiver, self._folder, bundle.trust, self._witness)
+            if why and waiver.id not in doubts:
+                doubts[waiver.id] = why
+        return doubts
 
     def _wrong(self, bundle: Bundle, rules: tuple[Rule, ...]) -> tuple[str, ...]:
         """What keeps the whole bundle from judging; looked at once for each content of the folder."""
         if bundle.digest not in self._checked:
-            wrong = mismatches(bundle.catalogue, rules)
+            wrong = mismatches(bundle.catalogue, rules) + _stray_waivers(bundle)
             if not wrong and self._proven:
                 try:
                     wrong = uncovered(load_cases(self._folder / "tests"), bundle.catalogue)
@@ -109,7 +127,10 @@ class TypedPolicyEngine:
 class _Evaluation:
     """One pass over all rules with one reading of the clock."""
 
-    def __init__(self, bundle: Bundle, subject: GateInput, clock: Clock, patience: timedelta) -> None:
+    def __init__(
+        self, bundle: Bundle, subject: GateInput, clock: Clock, patience: timedelta, doubts: Mapping[str, str]
+    ) -> None:
+        self._doubts = doubts
         self._bundle = bundle
         self._subject = subject
         self._patience = patience
@@ -166,7 +187,7 @@ class _Evaluation:
                 what = str(error) if isinstance(error, PolicyError) else f"{type(error).__name__}: {error}"
                 errors.append(f"policy file {entry.place}: rule {rule.id} could not be evaluated: {what}")
         return GateVerdict(
-            findings=tuple(sorted(findings, key=_order)) + self._stale_waivers(findings),
+            findings=tuple(sorted(findings, key=_order)) + self._idle_waivers(findings, frozenset(evaluated)),
             rules_evaluated=len(evaluated),
             errors=tuple(errors),
             bundle_digest=self._bundle.digest,
@@ -218,8 +239,9 @@ class _Evaluation:
             evidence=seen.evidence,
             controls=entry.controls,
         )
-        waiver = next((w.id for w in self._bundle.waivers if w.covers(found, self._today)), "")
-        if not waiver or entry.id in _NEVER_WAIVED:
+        counting = (w for w in self._bundle.waivers if w.id not in self._doubts and w.covers(found, self._today))
+        waiver = next((w.id for w in counting), "")
+        if not waiver:
             return found
         return Finding(**{**{name: getattr(found, name) for name in Finding.__dataclass_fields__}, "waiver": waiver})
 
@@ -232,24 +254,30 @@ class _Evaluation:
         entry = entries.get(rest.split(".")[0]) if isinstance(entries, Mapping) else None
         return entry.place if isinstance(entry, Entry) else None
 
-    def _stale_waivers(self, findings: list[Finding]) -> tuple[Finding, ...]:
+    def _idle_waivers(self, findings: list[Finding], evaluated: frozenset[str]) -> tuple[Finding, ...]:
+        """Every waiver that covers nothing in this evaluation, so that all of them stand in every report."""
         used = {finding.waiver for finding in findings}
-        return tuple(
-            Finding(
-                rule=waiver.rule,
-                severity=Severity.WARNING,
-                message=f"waiver {waiver.id} of {waiver.owner} {_why_stale(waiver.expires < self._today)}",
-                remedy="remove it from waivers.yaml, or have it granted anew",
-                entry=waiver.scope,
-                evidence=f"expires {waiver.expires}",
-            )
-            for waiver in self._bundle.waivers
-            if waiver.id not in used
+        return tuple(self._idle(w, asked=w.rule in evaluated) for w in self._bundle.waivers if w.id not in used)
+
+    def _idle(self, waiver: Waiver, *, asked: bool) -> Finding:
+        doubt, lapsed = self._doubts.get(waiver.id, ""), waiver.expires < self._today
+        quiet = not (doubt or lapsed or asked)
+        why = doubt or ("has lapsed: its finding counts again" if lapsed else "covers nothing")
+        return Finding(
+            rule=waiver.rule,
+            severity=Severity.NOTE if quiet else Severity.WARNING,
+            message=f"waiver {waiver.id} of {waiver.owner} {_NOT_ASKED if quiet else why}",
+            remedy="have it signed with `lifecycle policy waive`" if doubt else _RENEW,
+            entry=waiver.scope,
+            evidence=f"expires {waiver.expires}",
         )
 
 
-def _why_stale(lapsed: bool) -> str:
-    return "has lapsed: its finding counts again" if lapsed else "covers nothing"
+def _stray_waivers(bundle: Bundle) -> tuple[str, ...]:
+    ids = Counter(waiver.id for waiver in bundle.waivers)
+    twice = tuple(f"policy file waivers.yaml: {name} stands twice" for name, count in ids.items() if count > 1)
+    unknown = [waiver for waiver in bundle.waivers if waiver.rule not in bundle.catalogue]
+    return twice + tuple(f"policy file waivers.yaml: {w.id} waives {w.rule}, which is no rule" for w in unknown)
 
 
 def _order(finding: Finding) -> tuple[str, str, str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lifecycle.domain.errors import ConfigurationError
-from lifecycle.domain.policy import GateInput, GateVerdict
+from lifecycle.domain.policy import GateInput, GateVerdict, Severity
 from lifecycle.policy_engine.bundle import bundle_digest, load_bundle
 from lifecycle.policy_engine.fixtures import Case, gate_input
 from lifecycle.policy_engine.rule import Observation, RuleContext, SpecRule
@@ -31,7 +31,14 @@ def subject(**changes: object) -> GateInput:
 
 
 def judge(bundle: Path, given: GateInput | None = None) -> GateVerdict:
-    return TypedPolicyEngine(bundle, clock=lambda: NOW).evaluate(given or subject())
+    return TypedPolicyEngine(bundle, clock=lambda: NOW, witness=lambda _a, text, _b: text).evaluate(given or subject())
+
+
+def sign(bundle: Path, signer: str = "rita@acme.example") -> None:
+    """As if this person had signed the waiver; real signatures are in `tests/unit/bootstrap/test_waivers.py`."""
+    path = bundle / "signatures" / "waivers" / "W-1.sig"
+    path.parent.mkdir(parents=True)
+    path.write_text(signer)
 
 
 def test_the_shipped_bundle_passes_the_base(bundle: Path) -> None:
@@ -135,6 +142,7 @@ UNOWNED = {"agents": {"eu-1": {"owner": ""}}}
 
 
 def test_a_waiver_lets_its_finding_pass_and_shows_it(bundle: Path) -> None:
+    sign(bundle)
     (bundle / "waivers.yaml").write_text(WAIVER.format(expires="2026-12-01"))
     verdict = judge(bundle, subject(spec=UNOWNED))
     assert verdict.passed
@@ -142,6 +150,7 @@ def test_a_waiver_lets_its_finding_pass_and_shows_it(bundle: Path) -> None:
 
 
 def test_a_lapsed_waiver_does_not_count_and_is_a_finding(bundle: Path) -> None:
+    sign(bundle)
     (bundle / "waivers.yaml").write_text(WAIVER.format(expires="2026-11-23"))
     verdict = judge(bundle, subject(spec=UNOWNED))
     assert not verdict.passed
@@ -149,8 +158,51 @@ def test_a_lapsed_waiver_does_not_count_and_is_a_finding(bundle: Path) -> None:
 
 
 def test_a_waiver_covers_no_other_entry(bundle: Path) -> None:
+    sign(bundle)
     (bundle / "waivers.yaml").write_text(WAIVER.format(expires="2026-12-01").replace("eu-1", "eu-2"))
     assert not judge(bundle, subject(spec=UNOWNED)).passed
+
+
+def test_an_unsigned_waiver_does_not_count_and_is_a_finding(bundle: Path) -> None:
+    (bundle / "waivers.yaml").write_text(WAIVER.format(expires="2026-12-01"))
+    verdict = judge(bundle, subject(spec=UNOWNED))
+    assert not verdict.passed
+    assert "waiver W-1 of risk-office is signed by nobody of risk" in [f.message for f in verdict.findings]
+
+
+def test_who_approves_changes_signs_no_waiver(bundle: Path) -> None:
+    sign(bundle, "bea@acme.example")
+    (bundle / "signers" / "platform-leads").write_text("bea@acme.example ssh-ed25519 AAAA\n")
+    (bundle / "waivers.yaml").write_text(WAIVER.format(expires="2026-12-01"))
+    verdict = judge(bundle, subject(spec=UNOWNED))
+    assert not verdict.passed
+    assert any("who also approves changes (platform-leads)" in f.message for f in verdict.findings)
+
+
+def test_a_waiver_for_a_rule_that_does_not_exist_does_not_pass(bundle: Path) -> None:
+    sign(bundle)
+    (bundle / "waivers.yaml").write_text(WAIVER.format(expires="2026-12-01").replace("LC-SPEC-001", "LC-SPEC-999"))
+    assert judge(bundle).errors == ("policy file waivers.yaml: W-1 waives LC-SPEC-999, which is no rule",)
+
+
+def test_a_waiver_that_stands_twice_does_not_pass(bundle: Path) -> None:
+    (bundle / "waivers.yaml").write_text(2 * WAIVER.format(expires="2026-12-01"))
+    assert judge(bundle).errors == ("policy file waivers.yaml: W-1 stands twice",)
+
+
+def test_a_rule_that_the_trust_root_lists_cannot_be_waived(bundle: Path) -> None:
+    sign(bundle)
+    (bundle / "waivers.yaml").write_text(WAIVER.format(expires="2026-12-01").replace("LC-SPEC-001", "LC-SPEC-003"))
+    verdict = judge(bundle, subject(spec={"approvals": {"required": 0, "group": "platform-leads"}}))
+    assert [f.waiver for f in verdict.blocking] == [""]
+    assert "waiver W-1 of risk-office waives what cannot be waived" in [f.message for f in verdict.findings]
+
+
+def test_a_waiver_whose_rule_was_not_asked_is_only_noted(bundle: Path) -> None:
+    sign(bundle)
+    (bundle / "waivers.yaml").write_text(WAIVER.format(expires="2026-12-01").replace("LC-SPEC-001", "LC-PLAN-002"))
+    (found,) = (f for f in judge(bundle).findings if "W-1" in f.message)
+    assert (found.severity, found.message.endswith("its rule was not asked")) == (Severity.NOTE, True)
 
 
 @pytest.mark.parametrize("line", ["owner", "reason", "ticket", "granted", "expires"])
@@ -188,6 +240,7 @@ def test_every_shipped_rule_is_evaluated_when_there_is_a_plan(bundle: Path) -> N
 
 
 def test_rules_about_the_gate_itself_cannot_be_waived(bundle: Path) -> None:
+    sign(bundle)
     waiver = WAIVER.format(expires="2026-12-01").replace("LC-SPEC-001", "LC-SPEC-005")
     waiver = waiver.replace("agents.eu-1", "policy_bundle.digest")
     (bundle / "waivers.yaml").write_text(waiver)
