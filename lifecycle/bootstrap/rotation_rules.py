@@ -35,6 +35,7 @@ class RotationRules:
     def __init__(self, around: Surroundings, stores: Stores) -> None:
         self._around = around
         self._stores = stores
+        self._applied = False
 
     def policy(self, credential: Credential) -> RotationPolicy:
         """Periods, grace and change window of the spec."""
@@ -58,6 +59,8 @@ class RotationRules:
 
     def unapproved(self, credential: Credential) -> LifecycleError | None:
         """Why this spec may not decide yet where values of this credential go; None when it may."""
+        if self._applied:
+            return None
         pinned, digest = self._around.settings.spec_digest, self.spec_digest
         if pinned:
             return None if pinned == digest else _not_approved(credential.name, f"{pinned} is pinned, this is {digest}")
@@ -101,10 +104,9 @@ class RotationRules:
         except LifecycleError as error:  # no bundle, not the pinned one: whoever cannot judge says no
             return GateVerdict(findings=(), rules_evaluated=0, errors=(error.message,), bundle_digest="")
 
-    def forget_approved(self) -> None:
-        """An apply has just left its receipt: look again at what is approved."""
-        for name in ("_receipt", "_changes"):
-            self.__dict__.pop(name, None)
+    def approved_by_this_run(self) -> None:
+        """An apply has just been approved, or found nothing to approve; its receipt is complete at the end only."""
+        self._applied = True
 
     @cached_property
     def _receipt(self) -> Receipt | None:

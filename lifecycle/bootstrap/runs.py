@@ -273,7 +273,7 @@ class Runs:
         """First issuance of what is new or declared again; in a sandbox also what is due."""
         from lifecycle.operations.resume_rotations import RotationRun, rotate_all
 
-        self._rotation.rules.forget_approved()
+        self._rotation.rules.approved_by_this_run()
         contexts = self._rotation.contexts()
         again = tuple(item for item in contexts if self._came_back(item.credential))
         others = tuple(item for item in contexts if item not in again)

@@ -172,6 +172,13 @@ def test_a_host_without_a_receipt_hands_out_nothing_unless_the_spec_is_pinned(tm
     assert error is not None and error.exit_code is ExitCode.REFUSED and "sha256:older" in error.message
 
 
+def test_the_run_that_applies_a_spec_may_hand_out_its_first_values(tmp_path: Path) -> None:
+    """A run that was killed before its receipt was complete leaves none; the next one finds nothing to change."""
+    around, rules = rules_of(tmp_path, SPEC)
+    rules.approved_by_this_run()
+    assert [rules.unapproved(entry) for entry in around.spec.credentials.values()] == [None] * 4
+
+
 def test_who_uses_a_credential_is_told_from_the_whole_spec(tmp_path: Path) -> None:
     around, rules = rules_of(tmp_path, SPEC)
     known = around.spec.credentials
