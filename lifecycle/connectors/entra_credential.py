@@ -20,12 +20,12 @@ class WorkloadIdentity(KindSettings):
     Attributes:
         tenant_id: the directory.
         client_id: of the application or managed identity.
-        token_file: where Kubernetes writes the pod's token, e.g. /var/run/secrets/azure/tokens/azure-identity-token.
+        identity_file: where Kubernetes writes the pod's token, e.g. /var/run/secrets/azure/tokens/azure-identity-token.
     """
 
     tenant_id: str
     client_id: str
-    token_file: str
+    identity_file: str
 
 
 def entra_credential(value: SecretValue, workload: WorkloadIdentity | None, options: dict[str, Any]) -> Any:
@@ -75,10 +75,10 @@ def _certificate(value: SecretValue, options: dict[str, Any]) -> Any:
 def _workload(workload: WorkloadIdentity, options: dict[str, Any]) -> Any:
     from azure.identity import WorkloadIdentityCredential
 
-    if not Path(workload.token_file).is_file():
+    if not Path(workload.identity_file).is_file():
         raise ConfigurationError(
-            "workload_identity.token_file does not exist here", remedy="verify from the pod that has it, or correct it"
+            "workload_identity.identity_file does not exist here", remedy="verify from the pod that has it, or correct it"
         )
     return WorkloadIdentityCredential(
-        tenant_id=workload.tenant_id, client_id=workload.client_id, token_file_path=workload.token_file, **options
+        tenant_id=workload.tenant_id, client_id=workload.client_id, token_file_path=workload.identity_file, **options
     )

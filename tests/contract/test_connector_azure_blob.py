@@ -285,7 +285,7 @@ class TestEntra:
 
     @staticmethod
     def _workload(authority: EntraAuthority, application: EntraApplication, token_file: Path) -> dict[str, str]:
-        return {"tenant_id": authority.tenant, "client_id": application.client_id, "token_file": str(token_file)}
+        return {"tenant_id": authority.tenant, "client_id": application.client_id, "identity_file": str(token_file)}
 
     @staticmethod
     def _login(
