@@ -77,7 +77,8 @@ def _workload(workload: WorkloadIdentity, options: dict[str, Any]) -> Any:
 
     if not Path(workload.identity_file).is_file():
         raise ConfigurationError(
-            "workload_identity.identity_file does not exist here", remedy="verify from the pod that has it, or correct it"
+            "workload_identity.identity_file does not exist here",
+            remedy="verify from the pod that has it, or correct it",
         )
     return WorkloadIdentityCredential(
         tenant_id=workload.tenant_id, client_id=workload.client_id, token_file_path=workload.identity_file, **options
