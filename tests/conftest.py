@@ -9,6 +9,7 @@ pytest.register_assert_rewrite("tests.servers")  # Some of the modules below imp
 
 pytest_plugins = [
     "tests.servers.azurite",
+    "tests.servers.chromium",
     "tests.servers.dns",
     "tests.servers.entra",
     "tests.servers.envoy",

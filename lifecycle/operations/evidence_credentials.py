@@ -121,7 +121,7 @@ def _operation(item: PeriodOperation, sources: EvidenceSources) -> tuple[str, ..
     elif item.promoted_at is None:
         timely = "no new value"
     else:
-        timely = "in time" if item.due_at else "first, or not shown"
+        timely = "in time" if item.due_at else ("first" if last.old is None else "not shown")
     events = sources.events or ()
     actors = sorted({e.actor for e in events if last.operation and e.detail.get("operation") == last.operation})
     began = f"{last.intent_at:%Y-%m-%d %H:%M}" if last.intent_at else "not shown"

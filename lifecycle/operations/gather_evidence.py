@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 
 from lifecycle.domain.audit import canonical, digest_bytes
@@ -116,9 +117,8 @@ def _policies(sources: EvidenceSources, receipts: tuple[Receipt, ...]) -> list[E
         if item.plan is not None:
             digests = item.plan.manifest.get("digests", {})
             rows.append((item.id, str(digests.get("policy_bundle", "not shown")), str(item.plan.rules_evaluated)))
-    waivers = table(
-        "waivers", "Waivers", "Id, Rule, Scope, Owner, Reason, Ticket, Expires, Days left", list(sources.waivers)
-    )
+    columns = "Id, Rule, Scope, Owner, Reason, Ticket, Expires, Days left"
+    waivers = replace(table("waivers", "Waivers", columns, list(sources.waivers)), empty="none is on file")
     signers = table("signers", "Who may sign, by the bundle", "Group, Principal, Limits", list(sources.signers))
     return [table("bundles", "Policy bundles in force", "Run, Bundle, Rules evaluated", rows), waivers, signers]
 

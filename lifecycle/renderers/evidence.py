@@ -76,10 +76,10 @@ def verify_md(pack: EvidencePack, originals: Sequence[str], group: str) -> str:
     parts += _head_blocks(originals)
     if group and any(name.startswith("approvals/") and name.endswith(".sig") for name in originals):
         loop = (
-            "for s in approvals/*/*/review.json.sig; do\n"
+            "(set -e; for s in approvals/*/*/review.json.sig; do\n"
             f'  p=$(ssh-keygen -Y find-principals -s "$s" -f signers/{group} | head -n 1)\n'
             f'  ssh-keygen -Y verify -f signers/{group} -I "$p" -n lifecycle-review -s "$s" < "${{s%.sig}}"\n'
-            "done"
+            "done)"
         )
         parts += _block("Approvals were signed by somebody who may, about exactly this effect", loop)
         parts += ["", "Compare `signers/` with the policy bundle that you trust: it is a copy made with this pack."]
@@ -102,27 +102,27 @@ def _head_blocks(originals: Sequence[str]) -> list[str]:
     parts = []
     if any(name.endswith("-ssh.json") for name in heads) and "signers/audit" in originals:
         loop = (
-            "for s in audit.jsonl.heads/*-ssh.json.sig; do\n"
+            "(set -e; for s in audit.jsonl.heads/*-ssh.json.sig; do\n"
             '  p=$(ssh-keygen -Y find-principals -s "$s" -f signers/audit | head -n 1)\n'
             '  ssh-keygen -Y verify -f signers/audit -I "$p" -n lifecycle-audit -s "$s" < "${s%.sig}"\n'
-            "done"
+            "done)"
         )
         parts += _block("Heads of the trail were signed by somebody who does not write it", loop)
     if any(name.endswith(("-kms.json", "-transit.json")) for name in heads):
         loop = (
-            "for s in $(ls audit.jsonl.heads/*.json.sig | grep -v -- -ssh); do\n"
+            "(set -e; for s in $(ls audit.jsonl.heads/*.json.sig | grep -v -- -ssh); do\n"
             "  for k in signers/audit-keys/*.pem; do\n"
             '    openssl dgst -sha256 -verify "$k" -signature "$s" "${s%.sig}" && continue 2\n'
-            "  done\n  exit 1\ndone"
+            "  done\n  exit 1\ndone)"
         )
         parts += _block("Heads signed in Vault or KMS", loop)
     if heads:
         loop = (
-            "for h in audit.jsonl.heads/*.json; do\n"
+            "(set -e; for h in audit.jsonl.heads/*.json; do\n"
             '  n=$(sed \'s/.*"sequence":\\([0-9]*\\).*/\\1/\' "$h")\n'
             '  d=$(sed \'s/.*"digest":"sha256:\\([0-9a-f]*\\)".*/\\1/\' "$h")\n'
             '  test "$(sed -n "${n}p" audit.jsonl | tr -d \'\\n\' | sha256sum | cut -d \' \' -f 1)" = "$d"\n'
-            "done"
+            "done)"
         )
         parts += _block("Each signed head is a line of the trail", loop)
     return parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from datetime import date
 from html import escape
@@ -14,7 +15,7 @@ _STYLE = """
 @media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--dim:#a9b1bb;--paper:#15181c;--card:#1e2329;--line:#3a424c;
 --mark:#8ab8ff;--warn:#ffc27a;--warnbg:#33270f;--bar:#6ea8ff;--old:#ff8f70}}
 *{box-sizing:border-box}
-body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:90rem;padding:1rem 1.25rem 4rem;background:var(--paper);
+body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:96rem;padding:1rem 1.25rem 4rem;background:var(--paper);
 color:var(--ink)}
 a{color:var(--mark)}
 h1{font-size:1.7rem;line-height:1.25;margin:.5rem 0}
@@ -27,7 +28,8 @@ h1,h2,h3,p,li{overflow-wrap:anywhere}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
 caption{text-align:left;font-weight:600;padding:.5rem .7rem;position:sticky;left:0}
 th,td{padding:.35rem .7rem;text-align:left;vertical-align:top;border-top:1px solid var(--line);min-width:5.5rem;
-max-width:34rem;overflow-wrap:anywhere}
+max-width:34rem;overflow-wrap:break-word}
+td.w{overflow-wrap:anywhere;min-width:15rem}
 th{background:var(--card);white-space:nowrap;overflow-wrap:normal}
 td.n{font-variant-numeric:tabular-nums;white-space:nowrap}
 .scroll:focus-visible,a:focus-visible{outline:3px solid var(--mark);outline-offset:2px}
@@ -40,7 +42,7 @@ margin:.5rem 0;list-style:none}
 .cards ul{margin:0;padding-left:1.1rem;font-size:.92rem}
 .cards .via{color:var(--dim);font-size:.85rem;margin:.35rem 0 .1rem}
 .over{color:var(--old);font-weight:600}
-.ages{display:grid;grid-template-columns:minmax(8rem,18rem) 1fr auto;gap:.25rem .75rem;align-items:center;
+.ages{display:grid;grid-template-columns:minmax(8rem,18rem) auto 1fr;gap:.25rem .75rem;align-items:center;
 font-size:.92rem;margin:.5rem 0}
 .ages dt{overflow-wrap:anywhere}
 .ages dd{margin:0;display:contents}
@@ -50,14 +52,16 @@ font-size:.92rem;margin:.5rem 0}
 .skip{position:absolute;left:-99rem}
 .skip:focus{position:static}
 @media(max-width:36rem){body{padding:.75rem .75rem 3rem}h1{font-size:1.35rem}h2{font-size:1.1rem}
-.ages{grid-template-columns:1fr auto}.ages svg{grid-column:1/-1;grid-row:auto}}
+.ages{grid-template-columns:1fr auto;gap:0 .75rem}.ages svg{grid-column:1/-1;margin-bottom:.5rem}}
 @media print{:root{color-scheme:light;--ink:#000;--paper:#fff;--card:#f2f2f2;--line:#999;--mark:#000;--dim:#333;
 --warn:#000;--warnbg:#fff}body{max-width:none;padding:0;font-size:10pt}.scroll{overflow:visible;border:0}
-th,td{min-width:0;font-size:8pt}nav,.skip{display:none}tr,.cards>li{break-inside:avoid}h2,h3{break-after:avoid}
+th,td,td.w{min-width:0;font-size:8pt;overflow-wrap:anywhere}nav,.skip{display:none}tr,.cards>li{break-inside:avoid}h2,h3{break-after:avoid}
 thead{display:table-header-group}}
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _MOST_AGES = 40
+_LONG_WORD = 32
+_SHORT = re.compile(r"^\d+( [dh])?$|^\d{4}-\d\d-\d\d( \d\d:\d\d)?$|^not shown$")
 
 
 def report_html(pack: EvidencePack) -> str:
@@ -111,7 +115,10 @@ def _table(table: EvidenceTable) -> str:
 
 
 def _cell(text: str) -> str:
-    return f'<td class="n">{escape(text)}</td>' if text.isdecimal() else f"<td>{escape(text)}</td>"
+    if _SHORT.match(text):
+        return f'<td class="n">{escape(text)}</td>'
+    wide = any(len(word) > _LONG_WORD for word in text.split())
+    return f'<td class="w">{escape(text)}</td>' if wide else f"<td>{escape(text)}</td>"
 
 
 def _records(table: EvidenceTable) -> list[dict[str, str]]:
@@ -119,7 +126,7 @@ def _records(table: EvidenceTable) -> list[dict[str, str]]:
 
 
 def _reach_map(table: EvidenceTable) -> str:
-    """Who reaches what through which proxy: a card per user."""
+    """Who reaches what through which proxy: a card for all who reach the same."""
     if not {"Who", "Through", "Destination", "Port"} <= set(table.columns):
         return ""
     users: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
@@ -127,17 +134,16 @@ def _reach_map(table: EvidenceTable) -> str:
         port = f" on {row['Port']}" if row["Port"] else ""
         for who in row["Who"].split(", "):
             users[who][row["Through"]].append(f"{row['Destination']}{port}")
-    cards = "".join(
-        f"<li><h4>{escape(who)}</h4>"
-        + "".join(
-            f'<p class="via">through {escape(through)}</p><ul>'
-            f"{''.join(f'<li>{escape(host)}</li>' for host in sorted(hosts))}</ul>"
-            for through, hosts in sorted(ways.items())
-        )
-        + "</li>"
-        for who, ways in sorted(users.items())
-    )
+    alike: dict[str, list[str]] = defaultdict(list)
+    for who, ways in sorted(users.items()):
+        alike["".join(_way(through, hosts) for through, hosts in sorted(ways.items()))].append(who)
+    cards = "".join(f"<li><h4>{escape(', '.join(names))}</h4>{body}</li>" for body, names in alike.items())
     return f'<h3>Reach map</h3><ul class="cards">{cards}</ul>'
+
+
+def _way(through: str, hosts: list[str]) -> str:
+    listed = "".join(f"<li>{escape(host)}</li>" for host in sorted(hosts))
+    return f'<p class="via">through {escape(through)}</p><ul>{listed}</ul>'
 
 
 def _credentials(table: EvidenceTable) -> str:
@@ -179,9 +185,10 @@ def _ages(table: EvidenceTable) -> str:
     known.sort(reverse=True)
     longest = max(known[0][0], 1)
     rows = "".join(
-        f'<dt>{escape(name)}</dt><dd><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
+        f"<dt>{escape(name)}</dt><dd><span>{age} d</span>"
+        '<svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
         f'<rect class="g" width="100" height="8"/><rect class="b" width="{100 * age / longest:.1f}" height="8"/>'
-        f"</svg><span>{age} d</span></dd>"
+        "</svg></dd>"
         for age, name in known[:_MOST_AGES]
     )
     return f'<h3>Ages of the live values, oldest first</h3><dl class="ages">{rows}</dl>'

