@@ -177,6 +177,24 @@ class OAuthClient:
         form = {"token": token.get_secret_value(), "token_type_hint": hint}
         return self._form(endpoints.introspection, login, form, deadline)
 
+    def exchange_token(
+        self,
+        endpoints: OAuthEndpoints,
+        login: ClientLogin,
+        token: SecretText,
+        *,
+        audience: str,
+        deadline: Deadline | None = None,
+    ) -> Answer:
+        """Exchange an access token for one of another audience (RFC 8693); returns whatever was answered."""
+        form = {
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "subject_token": token.get_secret_value(),
+            "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            "audience": audience,
+        }
+        return self._form(endpoints.token, login, form, deadline)
+
     def refresh(self, endpoints: OAuthEndpoints, login: ClientLogin, token: SecretText) -> Answer:
         """Present a refresh token, once; returns whatever was answered."""
         form = {"grant_type": "refresh_token", "refresh_token": token.get_secret_value()}

@@ -1,6 +1,6 @@
 """An OAuth client: a token is issued to it and, if asked for, introspected as active.
 
-Sources of the codes: RFC 6749 section 5.2, RFC 6750 section 3.1, RFC 7662; Okta oauth2-error-codes
+Sources of the codes: RFC 6749 section 5.2, RFC 6750 section 3.1, RFC 7662, RFC 8693; Okta oauth2-error-codes
 (server_error with status 400; causes told in `error_description`).
 """
 
@@ -15,10 +15,11 @@ from lifecycle.domain.errors import ConfigurationError, LifecycleError
 from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.ports import Clock, ConnectorVerifier
 from lifecycle.domain.secret import SecretText, SecretValue
-from lifecycle.domain.verification import Egress, Reason, VerificationResult
+from lifecycle.domain.verification import Egress, Reason, VerificationResult, VerificationStatus
 
 TOKEN = "client_credentials"  # noqa: S105 - the name of a grant
 INTROSPECTION = "introspection"
+EXCHANGE = "token exchange"
 _NONE = SecretText("")
 _CODES = {
     "invalid_client": Reason.WRONG_VALUE,
@@ -31,6 +32,7 @@ _CODES = {
     "insufficient_scope": Reason.NO_PERMISSION,
     "unsupported_grant_type": Reason.NOT_CONFIGURED,
     "invalid_request": Reason.NOT_CONFIGURED,
+    "invalid_target": Reason.NOT_CONFIGURED,
     "authorization_pending": Reason.APPROVAL_PENDING,
     "server_error": Reason.SERVICE_FAULT,
     "temporarily_unavailable": Reason.SERVICE_FAULT,
@@ -53,10 +55,12 @@ class OAuthTokenSettings(KindSettings):
     Attributes:
         introspect: also ask whether the token is active.
         scope: what to ask for; empty = the client's default.
+        exchange_for: the audience for which the token must be exchanged (RFC 8693); empty = it is not.
     """
 
     introspect: bool = False
     scope: str = ""
+    exchange_for: str = ""
 
 
 class OAuthTokenVerifier:
@@ -86,7 +90,7 @@ class OAuthTokenVerifier:
         self, target: OAuthTokenSettings, value: SecretValue, *, deadline: timedelta, via: Egress | None
     ) -> VerificationResult:
         """Get a token; introspect it."""
-        asked = (TOKEN, INTROSPECTION) if target.introspect else (TOKEN,)
+        asked = (TOKEN, *((INTROSPECTION,) if target.introspect else ()), *((EXCHANGE,) if target.exchange_for else ()))
         probe = Probe.begin(asked, clock=self._clock, deadline=deadline, via=via)
         proof = "private_key" if self._method == "private_key_jwt" else "client_secret"
         if not {"client_id", proof} <= value.keys():
@@ -122,12 +126,36 @@ class OAuthTokenVerifier:
             if answer.status != 200 or not token:
                 return _refusal(probe, answer, "token")
             probe.show(TOKEN)
-            if not target.introspect:
-                return probe.works()
+            refused = self._exchange(probe, client, found, login, SecretText(token), audience=target.exchange_for)
+            if refused is not None or not target.introspect:
+                return refused or probe.works()
             judged = self._introspect(probe, client, found, login, SecretText(token))
             if judged is not None or last:
                 break
         return judged or probe.result(Reason.AMBIGUOUS, "fresh tokens are introspected as inactive")
+
+    def _exchange(
+        self,
+        probe: Probe,
+        client: OAuthClient,
+        endpoints: OAuthEndpoints,
+        login: ClientLogin,
+        token: SecretText,
+        *,
+        audience: str,
+    ) -> VerificationResult | None:
+        """Why the token cannot be exchanged; None when it can, or need not."""
+        if not audience:
+            return None
+        answer = client.exchange_token(endpoints, login, token, audience=audience, deadline=probe.deadline)
+        if answer.status == 200 and answer.text_field("access_token") and answer.text_field("issued_token_type"):
+            probe.show(EXCHANGE)
+            return None
+        refused = _refusal(probe, answer, EXCHANGE)
+        if refused.status is VerificationStatus.INVALID:
+            # The client has just been accepted: what is refused here is the exchange.
+            return probe.result(Reason.NO_PERMISSION, refused.detail)
+        return refused
 
     def _introspect(
         self, probe: Probe, client: OAuthClient, endpoints: OAuthEndpoints, login: ClientLogin, token: SecretText

@@ -1,14 +1,18 @@
+import json
 from collections.abc import Iterator
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
 
-from lifecycle.connectors.oauth_token import INTROSPECTION, TOKEN, OAuthTokenSettings, OAuthTokenVerifier
+from lifecycle.connectors.oauth_token import EXCHANGE, INTROSPECTION, TOKEN, OAuthTokenSettings, OAuthTokenVerifier
 from lifecycle.domain.secret import SecretText, secret_value
 from lifecycle.domain.verification import Reason, VerificationStatus
-from tests.contract.connector_contract import NOW, ConnectorBench, ConnectorContract
+from tests.contract.connector_contract import LONG, NOW, ConnectorBench, ConnectorContract
+from tests.contract.http_doubles import Reply, Request, http_double
 from tests.contract.odd_servers import page, raw_server
 from tests.contract.sandbox_server import Double, running_double
+from tests.servers.glewlwyd import Glewlwyd
 from tests.servers.oidc import OidcProvider
 
 
@@ -113,3 +117,70 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Double]:
 def double(running: Double) -> Iterator[Double]:
     yield running
     running.clear_faults()
+
+
+class TestOnGlewlwyd(ConnectorContract):
+    """Against a second provider, which says a bare 403 where RFC 6749 wants 401 and `invalid_client`."""
+
+    def test_invalid(self, bench: ConnectorBench) -> None:
+        """Without an error code nobody can tell the provider from a firewall: no verdict."""
+        result = bench.verify(bench.invalid)
+        assert (result.reason, result.detail) == (Reason.AMBIGUOUS, "token: HTTP 403")
+
+    @pytest.fixture
+    def bench(self, glewlwyd: Glewlwyd) -> ConnectorBench:
+        registered = glewlwyd.register()
+        valid = {name: registered[name] for name in ("client_id", "client_secret")}
+        return ConnectorBench(
+            make=_make,
+            url=glewlwyd.url,
+            target=OAuthTokenSettings(introspect=True, scope="read"),
+            valid=secret_value(valid),
+            invalid=secret_value({**valid, "client_secret": "wrong-secret"}),
+            proves=(TOKEN, INTROSPECTION),
+        )
+
+
+class Exchanger:
+    """A double of RFC 8693: exchanges its own tokens, for the audiences that it knows."""
+
+    def __init__(self, audience: str) -> None:
+        self._audience = audience
+        self.url = ""
+
+    def __call__(self, request: Request) -> Reply:
+        if request.method == "GET":
+            return _json(200, {"issuer": self.url, "token_endpoint": f"{self.url}/token"})
+        form = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
+        if form["grant_type"] == "client_credentials":
+            return _json(200, {"access_token": "first", "token_type": "Bearer"})
+        access_token = "urn:ietf:params:oauth:token-type:access_token"
+        if form["subject_token"] != "first" or form["subject_token_type"] != access_token:
+            return _json(400, {"error": "invalid_request"})
+        if form["audience"] == "forbidden":
+            return _json(401, {"error": "invalid_client"})
+        if form["audience"] != self._audience:
+            return _json(400, {"error": "invalid_target"})
+        return _json(200, {"access_token": "second", "token_type": "N_A", "issued_token_type": access_token})
+
+
+def _json(status: int, body: object) -> Reply:
+    return Reply(status=status, body=json.dumps(body).encode(), headers={"Content-Type": "application/json"})
+
+
+@pytest.mark.parametrize(
+    ("audience", "reason", "proved"),
+    [
+        ("features", Reason.WORKS, (TOKEN, EXCHANGE)),
+        ("unknown", Reason.NOT_CONFIGURED, (TOKEN,)),
+        ("forbidden", Reason.NO_PERMISSION, (TOKEN,)),
+    ],
+)
+def test_token_exchange(audience: str, reason: Reason, proved: tuple[str, ...]) -> None:
+    exchanger = Exchanger("features")
+    with http_double(exchanger) as url:
+        exchanger.url = url
+        value = secret_value({"client_id": "svc", "client_secret": "right"})
+        target = OAuthTokenSettings(exchange_for=audience)
+        result = _make(url).verify(target, value, deadline=LONG, via=None)
+    assert (result.reason, result.proved) == (reason, proved)

@@ -162,7 +162,7 @@ invalid_client invalid_grant | 401 | | value
 invalid_client | 403 | | value
 unauthorized_client invalid_scope access_denied | 400 | | rights
 insufficient_scope | 403 | | rights
-unsupported_grant_type invalid_request | 400 | | config
+unsupported_grant_type invalid_request invalid_target | 400 | | config
 invalid_token | 401 | | value
 - | 401 | | config
 authorization_pending | 400 | | pending

@@ -168,7 +168,7 @@ def _plugin(url: str) -> dict[str, Any]:
         "register-client-management-allowed",
     ]
     return {
-        "iss": url,
+        "iss": f"{url}/api/oidc",
         "subject-type": "public",
         "jwt-type": "rsa",
         "jwt-key-size": "256",
