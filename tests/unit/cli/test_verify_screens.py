@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree
 
@@ -84,3 +85,18 @@ def test_junit_is_a_form_of_this_command() -> None:
     argv = ["verify", "--output", "junit", "--deadline", "1m30s", "--kind", "s3", "--kind", "vault"]
     args = build_parser(argv).parse_args(argv)
     assert (args.output, args.deadline, args.kind) == ("junit", timedelta(seconds=90), ["s3", "vault"])
+
+
+def test_interrupted_run_lists_who_was_not_asked_and_judges_only_the_rest() -> None:
+    waiting = replace(_result("waiting", Reason.AMBIGUOUS), asked=False, code=ExitCode.INTERRUPTED)
+    found = Checks(results=(_result("good", Reason.WORKS), waiting))
+    document, lines = checks(found)
+    told = list(lines)
+    assert "waiting  not asked" in told
+    assert told[-1] == "1 valid, 1 not asked: interrupted"
+    assert [item["asked"] for item in document["connectors"]] == [True, False]
+    assert (found.interrupted, found.exit_code()) == (True, ExitCode.INTERRUPTED)
+    assert [item.connector for item in found.for_receipt()] == ["good"]
+    suite = ElementTree.fromstring(junit(found).encode())
+    assert [child.tag for child in suite[1]] == ["skipped"]
+    assert suite.get("errors") == "0"
