@@ -171,7 +171,8 @@ class EntraLogin:
 def _machine(place: EntraPlace) -> TokenCredential:
     from azure.identity import DefaultAzureCredential
 
-    options = {name: item for name, item in place.options().items() if name in ("authority", "connection_verify")}
+    # No `retry_total` here: the service that gives managed identities refuses the first calls after a start.
+    options = {name: item for name, item in place.options().items() if name != "retry_total"}
     return DefaultAzureCredential(exclude_interactive_browser_credential=True, **options)
 
 
