@@ -2,6 +2,7 @@
 
     ENVIRONMENT/aws/IDENTITY.json        IAM policy document
     ENVIRONMENT/vault/STORE/IDENTITY.hcl Vault policy
+    ENVIRONMENT/postgres/HOST/…      grants; ENVIRONMENT/datarobot/… role and calls
     ENVIRONMENT/README.md                which identity is for what, and what stays broader than one would like
 
 The identities are separate so that none can do the work of two: who plans cannot apply, who applies never reads a
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.spec import Spec
-from lifecycle.policy_engine import generate_rotation, generate_terraform, generate_vault
+from lifecycle.policy_engine import generate_rotation, generate_services, generate_terraform, generate_vault
 from lifecycle.policy_engine.generate_names import SECRETS_MANAGER, VAULT, Names
 from lifecycle.policy_engine.generate_rotation import AwsStatement
 
@@ -65,6 +66,7 @@ def generate_policies(spec: Spec) -> dict[str, str]:
         for identity, stanzas in _VAULT.items():
             head = f"# {home}: identity {identity}, secret store {store}. Written by lifecycle policy generate.\n"
             files[f"{home}/vault/{store}/{identity}.hcl"] = "\n".join((head, *stanzas(names, store)))
+    files |= {f"{home}/{path}": text for path, text in generate_services.service_policies(names).items()}
     files[f"{home}/README.md"] = _readme(names, files, compact=compact)
     return files
 
@@ -127,6 +129,18 @@ def residual_risks(spec: Spec) -> tuple[str, ...]:
     if "datarobot_api_key" in kinds:
         found.append("rotate: DataRobot lets only an administrator make keys for other users; its token is one.")
     found += sorted({text for kind, text in _BROADER.items() if kind in kinds})
+    if "postgres_role_password" in kinds:
+        found.append("rotate: up to PostgreSQL 15 CREATEROLE may change every role but superusers; from 16 its own.")
+    if kinds & {"entra_application_password", "entra_application_certificate"}:
+        found.append("rotate: Entra lets an application that manages its owned ones change all of those it owns.")
+    if kinds & {"snowflake_key_pair", "snowflake_named_key_pair"}:
+        found.append("rotate: Snowflake has no right for keys alone; OWNERSHIP of the user may alter all of it.")
+    if "okta_client_secret" in kinds:
+        found.append("rotate: Okta has no right for one application's secrets; okta.apps.manage covers every one.")
+    if "azure_storage_account_key" in kinds:
+        found.append("rotate: who may regenerate a storage account's keys may also read both of them.")
+    if "databricks_service_principal_secret" in kinds:
+        found.append("rotate: Databricks lets a manager of a service principal do everything with it.")
     if "oauth_client_secret" in kinds:
         found.append("rotate: a registration access token may change everything about its own OAuth client.")
     if "aws_iam_access_key" in kinds:

@@ -92,10 +92,9 @@ def parity(scratch: Path, spec: Spec, plan: Plan) -> list[Result]:
     binary = SERVERS["opa"].path
     if not binary.exists():
         return [NotMeasured(name="G9", why="opa is not built: python -m tests.servers.provision opa")]
-    bundle = scratch / "parity"
-    (bundle / "rules").mkdir(parents=True)
-    shutil.copytree(POLICIES / "data", bundle / "data")
-    (bundle / "waivers.yaml").write_text("[]\n")
+    bundle = Path(shutil.copytree(POLICIES, scratch / "parity"))
+    for path in (bundle / "rules").glob("*.yaml"):
+        path.unlink()
     shutil.copy(PARITY / "parity.yaml", bundle / "rules")
     engine = TypedPolicyEngine(bundle, clock=lambda: datetime.now(UTC), rules=(), proven=False)
     opa = Opa(str(binary), environment={"PATH": os.defpath})

@@ -8,7 +8,7 @@ import pytest
 
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.policy import Severity
-from lifecycle.policy_engine.generate import IDENTITIES, LONGEST, generate_policies
+from lifecycle.policy_engine.generate import IDENTITIES, LONGEST, generate_policies, residual_risks
 from lifecycle.policy_engine.iam_documents import parse_document
 from lifecycle.policy_engine.iam_semantics import IamIdentity, Outcome, decide
 from lifecycle.policy_engine.iam_semantics_match import expand, takes_resource
@@ -229,7 +229,15 @@ def test_without_aws_only_vault_policies_are_written() -> None:
         aws=None, secret_stores={"default": store, "vault": None}, credentials={"pipeline-oauth": None}
     )
     files = generate_policies(spec)
-    assert {path.rpartition(".")[2] for path in files} == {"hcl", "md"}
+    assert {path.rpartition(".")[2] for path in files} == {"hcl", "md", "yaml"}
+    assert [path for path in files if path.endswith(".yaml")] == ["reference/datarobot/rotate.yaml"]
+
+
+def test_the_user_at_datarobot_has_its_role_and_calls_written_down_and_the_role_is_a_residual_risk() -> None:
+    text = _FILES["reference/datarobot/rotate.yaml"]
+    assert "organisation administrator" in text and "makes_keys_for: [svc-mlops@acme.example]" in text
+    assert any("DataRobot" in risk for risk in residual_risks(reference_spec()))
+    assert "reference/datarobot/rotate.yaml" not in generate_policies(reference_spec(credentials={"agent-key": None}))
 
 
 @pytest.mark.parametrize("path", _HCL)
