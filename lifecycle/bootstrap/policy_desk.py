@@ -15,7 +15,7 @@ from lifecycle.bootstrap.policy_files import policy_documents, with_documents
 from lifecycle.bootstrap.surroundings import Surroundings
 from lifecycle.domain.errors import ConfigurationError, Place
 from lifecycle.domain.grants import GrantChange, compare, grants
-from lifecycle.domain.policy import GateInput, RuleCard
+from lifecycle.domain.policy import GateInput, GateVerdict, RuleCard
 from lifecycle.domain.policy_tests import BundleTrials, Trial
 
 if TYPE_CHECKING:
@@ -93,14 +93,21 @@ class PolicyDesk:
         documents = policy_documents(self._around)
         return GateInput(spec=spec, plan=plan, live_versions=live, previous_entries=entries, documents=documents)
 
-    def rendered(self, checked: CheckedSpec, form: str) -> str:
-        """A verdict in one of `FORMATS`."""
+    def rendered(self, checked: CheckedSpec, form: str, audience: str = "internal") -> str:
+        """A verdict in one of `FORMATS`.
+
+        Args:
+            checked: the spec and its verdict.
+            form: one of `FORMATS`.
+            audience: who reads it; comments go to the narrowest unless somebody says otherwise.
+        """
         from lifecycle.renderers.findings_github import findings_github
         from lifecycle.renderers.findings_junit import findings_junit
         from lifecycle.renderers.findings_markdown import findings_markdown
         from lifecycle.renderers.findings_sarif import findings_sarif
 
-        verdict, name = checked.verdict, checked.spec.environment
+        name = checked.spec.environment
+        verdict = self._told(checked, audience)
         if form == "sarif":
             otherwise = Place(file=checked.spec.backend.place.file, line=1, column=1)
             return findings_sarif(verdict, self.cards, tool_version=__version__, otherwise=otherwise)
@@ -109,6 +116,17 @@ class PolicyDesk:
         if form == "github":
             return findings_github(verdict)
         return findings_markdown(verdict, environment=name)
+
+    def _told(self, checked: CheckedSpec, audience: str) -> GateVerdict:
+        from lifecycle.bootstrap.evidence_desk import pseudonym_key
+        from lifecycle.domain.evidence import Audience
+        from lifecycle.renderers.audience import Pseudonyms, known_names, verdict_for
+
+        names = None
+        if audience == Audience.AUDITOR:
+            owners = known_names(entry.owner for _, entry in checked.spec.entries())
+            names = Pseudonyms(key=pseudonym_key(self._around), known=owners)
+        return verdict_for(checked.verdict, self.cards, Audience(audience), names)
 
     @cached_property
     def cards(self) -> tuple[RuleCard, ...]:
@@ -128,6 +146,7 @@ class PolicyDesk:
         """
         from lifecycle.policy_engine import fixtures
         from lifecycle.policy_engine.bundle import load_bundle
+        from lifecycle.policy_engine.bundle_attacks import run_bundle_attacks
         from lifecycle.policy_engine.typed import TypedPolicyEngine
 
         bundle = folder or self._around.paths.policies
@@ -138,8 +157,12 @@ class PolicyDesk:
         return BundleTrials(
             bundle_digest=loaded.digest,
             cases=tuple(_trial(item, "fires" if item.case.fires else "stays silent") for item in cases),
-            attacks=tuple(
-                _trial(item, "is refused") for item in fixtures.run_attacks(engine, bundle / "attacks", base)
+            attacks=(
+                *(_trial(item, "is refused") for item in fixtures.run_attacks(engine, bundle / "attacks", base)),
+                *(
+                    Trial(rule="trust root", expected="is refused", because=item.because, problem=item.problem)
+                    for item in (run_bundle_attacks(bundle) if (bundle / "attacks").is_dir() else ())
+                ),
             ),
             uncovered=fixtures.uncovered(tuple(item.case for item in cases), loaded.catalogue),
         )

@@ -25,9 +25,12 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
     judged.add_argument("--plan", type=folder, metavar="DIR", help="a reviewed-plan folder")
     judged.add_argument("--plan-json", type=folder, metavar="FILE", help="what `terraform show -json` printed")
     check.add_argument("--format", choices=_FORMATS, default="", help="default: as --output says")
+    audiences = ("internal", "auditor", "public")
+    check.add_argument("--audience", choices=audiences, default="", help="default: public for markdown and github")
     check.set_defaults(run=_check)
     test = verbs.add_parser("test", parents=[shared], help="what each rule must find, and must not; the attacks")
     test.add_argument("bundle", type=folder, metavar="BUNDLE", nargs="?", help="default: policies/ of the repository")
+    test.add_argument("--bundle", type=folder, metavar="DIR", dest="named", help="the same, as an option")
     test.set_defaults(run=_test, needs_env=False)
     diff = verbs.add_parser("diff", parents=[shared], help="what is allowed now that was not, and the other way")
     diff.add_argument("--against", default="HEAD", metavar="REF", help="branch, tag or commit (default: HEAD)")
@@ -58,12 +61,13 @@ def _check(args: argparse.Namespace, house: House, out: Output) -> int:
         out.form = form
         out.result(*screens.checked(result))
     else:
-        out.raw(house.policy.rendered(result, form))
+        narrowest = "public" if form in ("markdown", "github") else "internal"
+        out.raw(house.policy.rendered(result, form, args.audience or narrowest))
     return ExitCode.DONE if result.verdict.passed else ExitCode.REFUSED
 
 
 def _test(args: argparse.Namespace, house: House, out: Output) -> int:
-    trials = house.policy.test(args.bundle)
+    trials = house.policy.test(args.named or args.bundle)
     out.result(trials.document(), trials.lines())
     return ExitCode.DONE if trials.passed else ExitCode.REFUSED
 
