@@ -154,13 +154,8 @@ def _limits(line: str) -> str:
 
 def _pseudonyms(around: Surroundings, sources: EvidenceSources) -> Pseudonyms:
     """Under a key of this environment, made once; with it, and only with it, names can be found again."""
-    from lifecycle.foundation.atomic_file import private_folder, replace_file
     from lifecycle.renderers.audience import Pseudonyms, known_names
 
-    path = around.paths.state / "pseudonym.key"
-    if not path.is_file():
-        private_folder(path.parent)
-        replace_file(path, secrets.token_hex(32).encode())
     spec = around.spec
     told = [entry.owner for _, entry in spec.entries()]
     told += [text for item in sources.receipts for text in (item.actor, *_approvers(item))]
@@ -169,7 +164,18 @@ def _pseudonyms(around: Surroundings, sources: EvidenceSources) -> Pseudonyms:
     held += [item.settings for item in spec.connectors.values()]
     held += [item.settings for item in (spec.backend, *spec.secret_stores.values())]
     told += [value for settings in held for value in vars(settings).values() if isinstance(value, str)]
-    return Pseudonyms(key=bytes.fromhex(path.read_text()), known=known_names(told))
+    return Pseudonyms(key=pseudonym_key(around), known=known_names(told))
+
+
+def pseudonym_key(around: Surroundings) -> bytes:
+    """The key of this environment on this machine, made when first needed."""
+    from lifecycle.foundation.atomic_file import private_folder, replace_file
+
+    path = around.paths.state / "pseudonym.key"
+    if not path.is_file():
+        private_folder(path.parent)
+        replace_file(path, secrets.token_hex(32).encode())
+    return bytes.fromhex(path.read_text())
 
 
 def _approvers(receipt: Receipt) -> list[str]:

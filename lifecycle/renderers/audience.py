@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lifecycle.domain.evidence import Audience, EvidencePack, EvidenceSection, EvidenceTable
+from lifecycle.domain.policy import Finding, GateVerdict, RuleCard
 
 WITHHELD = "withheld"
 
@@ -183,6 +184,34 @@ def _cell(text: str, how: _How, names: Pseudonyms) -> str:
     if how is _How.SCRUB:
         return names.scrub(text)
     return names.name("name", text) if how is _How.NAME and text and text != "not shown" else text
+
+
+def verdict_for(
+    verdict: GateVerdict, cards: Iterable[RuleCard], audience: Audience, names: Pseudonyms | None
+) -> GateVerdict:
+    """A verdict for a comment that others may read: pull requests are mirrored, mailed and indexed.
+
+    The public gets rule, line of the spec, and the words of the catalogue; auditors also the message, scrubbed.
+
+    Args:
+        verdict: of the gate.
+        cards: of the catalogue.
+        audience: who may read it.
+        names: for auditors.
+    """
+    if audience is Audience.INTERNAL:
+        return verdict
+    known = {card.id: card for card in cards}
+
+    def told(finding: Finding) -> Finding:
+        card = known.get(finding.rule)
+        title = card.title if card else "see the gate's own output"
+        message = names.scrub(finding.message) if audience is Audience.AUDITOR and names else title
+        remedy = card.remedy if card else ""
+        return replace(finding, message=message, remedy=remedy, evidence="", entry="", address="")
+
+    errors = tuple("an engine error; see the gate's own output" for _ in verdict.errors)
+    return replace(verdict, findings=tuple(told(finding) for finding in verdict.findings), errors=errors)
 
 
 def known_names(texts: Iterable[str]) -> tuple[str, ...]:

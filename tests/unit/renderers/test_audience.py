@@ -6,8 +6,12 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lifecycle.domain.errors import Place
 from lifecycle.domain.evidence import Audience, EvidencePack, EvidenceSection, EvidenceTable
-from lifecycle.renderers.audience import Pseudonyms, for_audience, known_names
+from lifecycle.domain.policy import Finding, GateVerdict, RuleCard, Severity
+from lifecycle.renderers.audience import Pseudonyms, for_audience, known_names, verdict_for
+from lifecycle.renderers.findings_github import findings_github
+from lifecycle.renderers.findings_markdown import findings_markdown
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 NAMES = Pseudonyms(key=b"k" * 32, known=("ml-platform",))
@@ -87,3 +91,24 @@ def test_internal_is_the_pack_itself_and_others_say_under_which_key() -> None:
     public = for_audience(given_, Audience.PUBLIC, NAMES)
     assert NAMES.key_id in public.audience_note
     assert "prod-eu" not in public.environment
+
+
+def test_a_comment_for_the_public_holds_nothing_of_the_spec_but_the_line() -> None:
+    canary = "db.acme.example"
+    finding = Finding(
+        rule="LC-A", severity=Severity.ERROR, message=f"reaches {canary}", remedy=f"remove {canary}",
+        place=Place(file="environments/prod/network.yaml", line=7, column=3), entry=f"x.{canary}", evidence=canary,
+        address=canary,
+    )  # fmt: skip
+    bare = Finding(rule="LC-Z", severity=Severity.ERROR, message=canary, remedy=canary, entry=canary, address=canary)
+    card = RuleCard(id="LC-A", title="No wide host.", severity=Severity.ERROR, why="w", remedy="Name one host.")
+    verdict = GateVerdict(findings=(finding, bare), rules_evaluated=1, errors=(canary,), bundle_digest="sha256:b")
+    told = verdict_for(verdict, [card], Audience.PUBLIC, None)
+    for text in (findings_markdown(told, environment="prod"), findings_github(told)):
+        assert "acme" not in text
+        assert "network.yaml" in text
+        assert "No wide host" in text
+    assert not told.passed
+    assert verdict_for(verdict, [card], Audience.INTERNAL, None) is verdict
+    (said, _) = verdict_for(verdict, [card], Audience.AUDITOR, NAMES).findings
+    assert said.message == f"reaches {NAMES.name('host', canary)}"
