@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from lifecycle.clients.aws import AwsClients, AwsConnection
+from lifecycle.clients.aws import AwsClients, AwsConnection, error_code
 from lifecycle.connectors.aws_codes import aws_failure, aws_judged, probing_clients, require
 from lifecycle.connectors.probing import Probe, worst
 from lifecycle.domain.kinds import Family, Kind, KindSettings
@@ -74,6 +74,8 @@ class SecretsManagerVerifier:
             except ClientError as error:
                 reason, detail = aws_judged(probe, clients, error)
                 failures.append((reason, f"{name}: {detail}"))
+                if error_code(error) == "ResourceNotFoundException":
+                    probe.show("login")  # AWS looks for what it may show to this login only
                 if outcome(reason) is VerificationStatus.INVALID:
                     break  # a refused login is not tried again for every name
                 continue
