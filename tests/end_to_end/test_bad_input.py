@@ -253,7 +253,7 @@ def test_a_plan_that_is_not_what_was_reviewed_is_refused_by_name(checkout: Check
     rules = next((checkout.root / "policies" / "rules").glob("*.yaml"))
     text = rules.read_bytes()
     rules.write_bytes(text + b"\n# edited\n")
-    refused("digest of policy_bundle")
+    refused(" is pinned")
     rules.write_bytes(text)
     module = next((checkout.root / "terraform" / "modules").glob("*/main.tf"))
     code = module.read_bytes()
