@@ -109,7 +109,7 @@ def rotations(sources: EvidenceSources, since: datetime, until: datetime) -> lis
             caption="Overdue at the end of the period, by the rotation periods declared today",
             columns=("Credential", "Due since", "Behind"),
             rows=tuple(past),
-            empty="none was overdue" if sources.records else "",
+            empty="none was overdue" if sources.records is not None else "",
         ),
     ]
 
