@@ -210,7 +210,7 @@ def test_who_applies_cannot_approve(world: World, approver: str) -> None:
 
 
 def test_one_person_counts_once(world: World) -> None:
-    world.spec = {"approvals": {"required": 2, "group": "leads"}}
+    world.spec = {"approvals": {"required": 2, "group": "platform-leads"}}
     reviewed = plan_infrastructure(world.planning())
     world.approvals.give(reviewed)
     world.approvals.give(reviewed)
