@@ -23,7 +23,7 @@ agents:
 CASES = {
     "unknown top-level key": (
         "agnets: {}\n",
-        "main.yaml:6:1: agnets: unknown key (did you mean `agents`? allowed: agents, allowlists, approvals, audit, aws, ",
+        "main.yaml:6:1: agnets: unknown key (did you mean `agents`? allowed: agents, allowlists, approvals, ",
     ),
     "unknown key of an entry": (
         "service_accounts:\n  robot: {platform: aws, purpse: x}\n",

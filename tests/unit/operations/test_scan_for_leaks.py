@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -221,7 +222,7 @@ def test_the_report_shows_changes_credentials_connectors_and_the_scan(run: Run) 
 
 def test_a_rotation_run_keeps_what_the_last_apply_noted(run: Run) -> None:
     receipts = ReceiptFiles(run.root / "receipts")
-    base = {"environment": "e", "actor": "a", "tool_version": "0"}
+    base: dict[str, Any] = {"environment": "e", "actor": "a", "tool_version": "0"}
     first = new_run(receipts, **base, new_id=lambda: "1", clock=lambda: NOW, applied=subject().spec)
     finish_run(receipts, first, clock=lambda: NOW)
     second = new_run(receipts, **base, new_id=lambda: "2", clock=lambda: NOW, applied=None)
