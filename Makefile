@@ -97,7 +97,8 @@ format: $(VENV)/.installed-dev ## rewrite the code in house format
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
 
 schema: $(VENV)/.installed ## write policies/spec.schema.json, which editors complete specs with
-	@$(BIN)/python -m lifecycle schema > policies/spec.schema.json
+	@$(BIN)/python -m lifecycle schema > policies/.spec.schema.json.new || { rm -f policies/.spec.schema.json.new; exit 1; }
+	@mv policies/.spec.schema.json.new policies/spec.schema.json
 
 bench: $(VENV)/.installed-dev ## measured goals, one line each
 	@$(BIN)/python -m tests.benchmarks
@@ -109,7 +110,7 @@ lock: | $(VENV)/bin/python ## resolve requirements again (needs uv)
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --extra sandbox --group build -o requirements/run.lock pyproject.toml
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --extra sandbox --extra postgres --extra azure --extra github --group build --group dev \
+	  --extra sandbox --extra postgres --extra azure --extra github --extra kafka --group build --group dev \
 	  -c requirements/run.lock -o requirements/dev.lock pyproject.toml
 
 clean: ## remove what set-up and tests made in this checkout
