@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from lifecycle.domain.reach_change import told_once
 from lifecycle.domain.spec import Allowlist, HostMatch, ServiceAccount, Spec
 
 _CREDENTIAL = re.compile(r"\bcredentials\.([a-z0-9-]+) ")
@@ -82,9 +83,10 @@ def _values(spec: Spec) -> Iterator[str]:
 
 
 def compare(before: tuple[str, ...], after: tuple[str, ...]) -> GrantChange:
-    """The change from one set of grants to another."""
-    old, new = set(before), set(after)
-    return GrantChange(added=tuple(sorted(new - old)), removed=tuple(sorted(old - new)))
+    """The change from one set of grants to another; a destination that widens or narrows is told once."""
+    old, new = frozenset(before), frozenset(after)
+    added, removed = told_once(old, new, sorted(new - old), sorted(old - new))
+    return GrantChange(added=added, removed=removed)
 
 
 def entry_kinds(spec: Spec) -> dict[str, str]:
@@ -176,8 +178,14 @@ def _named(settings: object) -> str:
         written = {key: getattr(settings, key) for key in settings.model_fields_set}
     else:
         written = dict(settings) if isinstance(settings, dict) else {}
-    return ", ".join(f"{key} {_shown(written[key])}" for key in sorted(written))
+    return ", ".join(f"{key} {_shown(written[key])}".rstrip() for key in sorted(written))
 
 
 def _shown(value: object) -> str:
-    return " + ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+    if isinstance(value, (tuple, list)):
+        return " + ".join(map(_shown, value))
+    if isinstance(value, bool):
+        return str(value).lower()  # as the spec writes it
+    if isinstance(value, BaseModel):  # a choice, as `auth: {token: {}}`
+        return f"({_named(value)})"
+    return str(value)
