@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lifecycle.bootstrap.oauth_logins import client_login
+from lifecycle.bootstrap.oauth_logins import client_login, login_with
 from lifecycle.bootstrap.platform_verifiers import platform_builders
 from lifecycle.bootstrap.service_verifiers import service_builders
 from lifecycle.bootstrap.spooler_verifiers import spooler_builders
@@ -43,6 +43,7 @@ class Verifiers:
             "aws_identity": self._aws_identity,
             "aws_secrets_manager": self._secrets_manager,
             "datarobot": self._datarobot,
+            "oauth_access_token": self._access_token,
             "oauth_refresh_token": self._refresh_token,
             "oauth_token": self._oauth_token,
             "postgres": self._postgres,
@@ -67,6 +68,7 @@ class Verifiers:
         from lifecycle.bootstrap.issuers_cloud import entra_settings, storage_settings
         from lifecycle.connectors.aws_identity import AwsIdentitySettings
         from lifecycle.connectors.datarobot import DataRobotSettings
+        from lifecycle.connectors.oauth_access_token import OAuthAccessTokenCheck
         from lifecycle.connectors.oauth_refresh_token import OAuthRefreshTokenCheck
         from lifecycle.connectors.oauth_token import OAuthTokenSettings
         from lifecycle.connectors.postgres import PostgresSettings
@@ -88,6 +90,8 @@ class Verifiers:
                 kind, settings = "oauth_token", OAuthTokenSettings(scope=own.scope)
             case "oauth_client_secret" | "oauth_private_key_jwt":
                 kind, settings = "oauth_token", OAuthTokenSettings()
+            case "oauth_access_token":
+                kind, settings = "oauth_access_token", OAuthAccessTokenCheck()
             case "oauth_refresh_token":
                 kind, settings = "oauth_refresh_token", OAuthRefreshTokenCheck()
             case "postgres_role_password":
@@ -134,6 +138,24 @@ class Verifiers:
             )
         login = client_login(self._around, self._stores, credential)
         return OAuthRefreshTokenVerifier(self._around.resolve(credential.settings.issuer), login, clock=utc_now)
+
+    def _access_token(self, _settings: Any, credential: Credential | None) -> ConnectorVerifier:
+        from lifecycle.connectors.oauth_access_token import OAuthAccessTokenVerifier
+
+        if credential is None or credential.kind != "oauth_access_token":
+            raise ConfigurationError(
+                "an oauth_access_token connector names no credential of that kind", remedy="add `credential:`"
+            )
+        own = credential.settings
+        client = own.exchange_client if own.exchange_issuer else own.client
+        if not client:
+            raise ConfigurationError(
+                f"credentials.{credential.name}: nobody may introspect a token that is exchanged without a client",
+                remedy=f"declare a connector of the service that takes it, with `credential: {credential.name}`",
+            )
+        login = login_with(self._around, self._stores, credential, client)
+        issuer = self._around.resolve(own.exchange_issuer or own.issuer)
+        return OAuthAccessTokenVerifier(issuer, login, clock=utc_now)
 
     def _oauth_token(self, _settings: Any, credential: Credential | None) -> ConnectorVerifier:
         from lifecycle.connectors.oauth_token import OAuthTokenVerifier

@@ -107,7 +107,9 @@ class Endpoints:
 
     def _oauth_token(self, connector: Connector) -> tuple[str, ...]:
         credential = self._around.spec.credentials.get(connector.credential or "")
-        return (credential.settings.issuer,) if credential else ()
+        if credential is None:
+            return ()
+        return (getattr(credential.settings, "exchange_issuer", "") or credential.settings.issuer,)
 
     def _vault(self, connector: Connector) -> tuple[str, ...]:
         return (self._around.spec.secret_stores[connector.settings.store].settings.address,)

@@ -45,6 +45,7 @@ class Issuers:
 
     def __init__(self, around: Surroundings, stores: Stores) -> None:
         from lifecycle.bootstrap.issuers_cloud import cloud_builders
+        from lifecycle.bootstrap.issuers_short_lived import short_lived_builders
 
         self._around = around
         self._stores = stores
@@ -59,6 +60,7 @@ class Issuers:
             "snowflake_named_key_pair": self._key_pair,
             "vault_approle_secret_id": self._secret_id,
             **cloud_builders(around, self),
+            **short_lived_builders(around, stores),
         }
 
     def of(self, credential: Credential) -> BoundIssuer:

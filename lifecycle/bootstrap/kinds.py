@@ -25,6 +25,7 @@ def registry() -> KindRegistry:
         web_proxy,
     )
     from lifecycle.connectors import aws_secrets_manager as secrets_manager_check
+    from lifecycle.connectors import oauth_access_token as access_token_check
     from lifecycle.connectors import oauth_refresh_token as refresh_token_check
     from lifecycle.connectors import vault as vault_check
     from lifecycle.destinations import ecs_service, file
@@ -50,6 +51,7 @@ def registry() -> KindRegistry:
             dynamodb.KIND,
             ecs_service.KIND,
             file.KIND,
+            access_token_check.KIND,
             refresh_token_check.KIND,
             oauth_token.KIND,
             postgres.KIND,
@@ -74,6 +76,7 @@ def _issuers() -> tuple[Kind, ...]:
         datarobot_api_key,
         entra_application_certificate,
         entra_application_password,
+        oauth_access_token,
         oauth_client_secret,
         oauth_private_key_jwt,
         oauth_refresh_token,
@@ -91,6 +94,7 @@ def _issuers() -> tuple[Kind, ...]:
         datarobot_api_key.KIND,
         entra_application_certificate.KIND,
         entra_application_password.KIND,
+        oauth_access_token.KIND,
         oauth_client_secret.KIND,
         oauth_private_key_jwt.KIND,
         oauth_refresh_token.KIND,

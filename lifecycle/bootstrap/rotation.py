@@ -148,7 +148,7 @@ class Rotation:
             fingerprint=self.stores.fingerprinter,
             consumers=self._destinations.of(credential),
             policy=rules.policy(credential),
-            limits=_SANDBOX_LIMITS if around.sandbox else Limits(),
+            limits=rules.limits(credential, _SANDBOX_LIMITS if around.sandbox else Limits()),
             admin=bound.admin,
             observe=self._observe,
             uses=rules.uses(credential),

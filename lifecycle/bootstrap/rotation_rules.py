@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
+from math import ceil
 from typing import TYPE_CHECKING
 
 from lifecycle.bootstrap.surroundings import Surroundings, utc_now
@@ -14,7 +16,7 @@ from lifecycle.domain.errors import CheckRefusedError, LifecycleError, PolicyErr
 from lifecycle.domain.grants import GrantChange, credential_changes
 from lifecycle.domain.kinds import Family
 from lifecycle.domain.policy import GateInput, GateVerdict
-from lifecycle.domain.rotation_policy import RotationPolicy
+from lifecycle.domain.rotation_policy import Limits, RotationPolicy
 from lifecycle.domain.spec import ChangeHours, Credential
 
 if TYPE_CHECKING:
@@ -41,13 +43,26 @@ class RotationRules:
         """Periods, grace and change window of the spec."""
         grace, life = credential.grace, getattr(credential.settings, "lifetime", None)
         limits = [item for item in (credential.max_age, life) if isinstance(item, timedelta)]
+        short = _refresh_after(credential)
         return RotationPolicy(
-            period=credential.rotation_period,
-            minimum=grace.minimum,
+            period=min(credential.rotation_period, short),
+            minimum=min(grace.minimum, short / 2),  # replaced at 2/3 of its life, the old value has lapsed 1/3 later
             ceiling=grace.ceiling,
             max_age=min(limits, default=None),
             window=_window(credential.change_window),
         )
+
+    def limits(self, credential: Credential, usual: Limits) -> Limits:
+        """How stubborn a run is; what lives for minutes is tried again within minutes, for as long altogether.
+
+        Args:
+            credential: whose rotation it is.
+            usual: for what lives for days.
+        """
+        longest = max(usual.first_delay, _refresh_after(credential) / 4)
+        if longest >= usual.longest_delay:
+            return usual
+        return replace(usual, longest_delay=longest, faults=max(usual.faults, ceil(_STUBBORN / longest)))
 
     def uses(self, credential: Credential) -> tuple[str, ...]:
         """Credentials with whose value this one is changed."""
@@ -162,6 +177,13 @@ class RotationRules:
             yield "lifecycle itself"
 
 
+def _refresh_after(credential: Credential) -> timedelta:
+    """When a value that lives for minutes is replaced; of all others, never for that reason."""
+    found = getattr(credential.settings, "refresh_after", None)
+    return found if isinstance(found, timedelta) else timedelta.max
+
+
+_STUBBORN = timedelta(days=1)
 _GATE = "repair what `lifecycle policy check` names; nothing is rotated that cannot be judged"
 
 

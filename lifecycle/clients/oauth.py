@@ -1,6 +1,7 @@
 """OAuth 2.0 over plain HTTP: discovery, tokens, introspection, and the management of a client's registration.
 
-Sources: RFC 6749 (tokens), 7662 (introspection), 7592 (registration management), 8414 and OpenID Connect Discovery.
+Sources: RFC 6749 (tokens), 7662 (introspection), 7592 (registration management), 8693 (exchange), 8414 and OpenID
+Connect Discovery.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ AuthMethod = SecretMethod | Literal["private_key_jwt", "none"]
 Audience = Literal["issuer", "token_endpoint"]
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ASSERTION_SECONDS = 60
+TOKEN_TYPES = "urn:ietf:params:oauth:token-type:"  # noqa: S105 - the prefix of names (RFC 8693, section 3)
 PREVIOUS_EXPIRES = "previous_client_secret_expires_at"
 _WELL_KNOWN = ("openid-configuration", "oauth-authorization-server")
 # RFC 7592, 2.2: a client must not send these back; the last one is set by hand where it is meant.
@@ -158,10 +160,16 @@ class OAuthClient:
         )
 
     def request_token(
-        self, endpoints: OAuthEndpoints, login: ClientLogin, *, scope: str = "", deadline: Deadline | None = None
+        self,
+        endpoints: OAuthEndpoints,
+        login: ClientLogin,
+        *,
+        scope: str = "",
+        audience: str = "",
+        deadline: Deadline | None = None,
     ) -> Answer:
         """Ask for an access token with the client credentials grant; returns whatever was answered."""
-        form = {"grant_type": "client_credentials"} | ({"scope": scope} if scope else {})
+        form = {"grant_type": "client_credentials", **_given(scope=scope, audience=audience)}
         return self._form(endpoints.token, login, form, deadline)
 
     def introspect(
@@ -180,18 +188,30 @@ class OAuthClient:
     def exchange_token(
         self,
         endpoints: OAuthEndpoints,
-        login: ClientLogin,
+        login: ClientLogin | None,
         token: SecretText,
         *,
-        audience: str,
+        audience: str = "",
+        scope: str = "",
+        subject_type: str = "access_token",
         deadline: Deadline | None = None,
     ) -> Answer:
-        """Exchange an access token for one of another audience (RFC 8693); returns whatever was answered."""
+        """Exchange a token for one of another audience (RFC 8693); returns whatever was answered.
+
+        Args:
+            endpoints: of the server that exchanges.
+            login: the client there; None = the subject token alone counts.
+            token: the subject token.
+            audience: whom the new token is for; empty = the server knows.
+            scope: of the new token; empty = the server's default.
+            subject_type: what the subject token is: the last part of its URN.
+            deadline: bounds the request.
+        """
         form = {
             "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
             "subject_token": token.get_secret_value(),
-            "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
-            "audience": audience,
+            "subject_token_type": f"{TOKEN_TYPES}{subject_type}",
+            **_given(audience=audience, scope=scope),
         }
         return self._form(endpoints.token, login, form, deadline)
 
@@ -200,13 +220,17 @@ class OAuthClient:
         form = {"grant_type": "refresh_token", "refresh_token": token.get_secret_value()}
         return self._form(endpoints.token, login, form, None)
 
-    def revoke_token(self, endpoints: OAuthEndpoints, login: ClientLogin, token: SecretText) -> Answer:
-        """Revoke a refresh token (RFC 7009); returns whatever was answered. A 200 does not prove that it lived."""
-        form = {"token": token.get_secret_value(), "token_type_hint": "refresh_token"}
+    def revoke_token(
+        self, endpoints: OAuthEndpoints, login: ClientLogin, token: SecretText, *, hint: str = "refresh_token"
+    ) -> Answer:
+        """Revoke a token (RFC 7009); returns whatever was answered. A 200 does not prove that it lived."""
+        form = {"token": token.get_secret_value(), "token_type_hint": hint}
         return self._form(endpoints.revocation, login, form, None)
 
-    def _form(self, url: str, login: ClientLogin, form: dict[str, str], deadline: Deadline | None) -> Answer:
+    def _form(self, url: str, login: ClientLogin | None, form: dict[str, str], deadline: Deadline | None) -> Answer:
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        if login is None:
+            return self._web.exchange("POST", url, headers=headers, content=urlencode(form).encode(), deadline=deadline)
         secret = login.client_secret.get_secret_value()
         if login.method == "private_key_jwt":
             form = form | self._assertion(url, login)
@@ -272,6 +296,11 @@ class OAuthClient:
         if answer.status != 200:
             raise _refusal(answer, what, writes=method != "GET")
         return _registration(answer, uri, token, what)
+
+
+def _given(**parameters: str) -> dict[str, str]:
+    """Only those that say something."""
+    return {name: text for name, text in parameters.items() if text}
 
 
 def _registration(answer: Answer, uri: str, token: SecretText, what: str) -> Registration:

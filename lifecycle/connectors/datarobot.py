@@ -51,10 +51,11 @@ class DataRobotVerifier:
     ) -> VerificationResult:
         """Read the version, then the account."""
         probe = Probe.begin((LOGIN, VERSION), clock=self._clock, deadline=deadline, via=via)
-        if "api_token" not in value:
+        token = value.get("api_token", value.get("access_token"))  # an exchanged token logs in like a key
+        if token is None:
             return probe.result(Reason.NOT_CONFIGURED, "the value has no field api_token")
         try:
-            client = DataRobotClient(self._endpoint, value["api_token"], web=WebClient(proxy=probe.proxy))
+            client = DataRobotClient(self._endpoint, token, web=WebClient(proxy=probe.proxy))
             account = client.exchange("GET", "/account/info/", deadline=probe.deadline)
             refused = _refused(probe, account) or self._other_user(probe, account, target)
             if refused is not None:

@@ -12,9 +12,10 @@ from lifecycle.domain.verification import Reason, VerificationResult
 
 
 def login_headers(value: SecretValue) -> Mapping[str, str]:
-    """`Authorization` from `token`, else from `username` and `password`; none from an empty value."""
-    if "token" in value:
-        return {"Authorization": f"Bearer {value['token'].get_secret_value()}"}
+    """`Authorization` from a token, else from `username` and `password`; none from an empty value."""
+    for name in ("token", "access_token"):
+        if name in value:
+            return {"Authorization": f"Bearer {value[name].get_secret_value()}"}
     if {"username", "password"} <= value.keys():
         return {"Authorization": basic(value, "username", "password")}
     return {}

@@ -25,27 +25,31 @@ class OAuthRefreshTokenCheck(KindSettings):
 
 
 class OAuthRefreshTokenVerifier:
-    """Verifies refresh tokens at one authorization server.
+    """Verifies tokens at one authorization server.
 
     Args:
         issuer: its issuer identifier.
         login: reads how the client authenticates now.
         clock: the time.
+        kind: `refresh_token`, or `access_token`: the value's field, and what the server is told that it is.
     """
 
-    def __init__(self, issuer: str, login: Callable[[], ClientLogin], *, clock: Clock) -> None:
+    def __init__(
+        self, issuer: str, login: Callable[[], ClientLogin], *, clock: Clock, kind: str = "refresh_token"
+    ) -> None:
         self._issuer = issuer
         self._login = login
         self._clock = clock
+        self._kind = kind
 
     def verify(
-        self, target: OAuthRefreshTokenCheck, value: SecretValue, *, deadline: timedelta, via: Egress | None
+        self, target: KindSettings, value: SecretValue, *, deadline: timedelta, via: Egress | None
     ) -> VerificationResult:
         """Ask the server whether the token is active."""
         del target
         probe = Probe.begin((ACTIVE,), clock=self._clock, deadline=deadline, via=via)
-        if "refresh_token" not in value:
-            return probe.result(Reason.NOT_CONFIGURED, "the value has no refresh_token")
+        if self._kind not in value:
+            return probe.result(Reason.NOT_CONFIGURED, f"the value has no {self._kind}")
         client = OAuthClient(self._issuer, web=WebClient(proxy=probe.proxy))
         try:
             return self._judge(probe, client, value)
@@ -62,9 +66,7 @@ class OAuthRefreshTokenVerifier:
             return probe.result(reason, f"metadata: HTTP {found.status}", retry_after=retry_after(found.headers))
         if not found.introspection:
             return probe.result(Reason.NOT_CONFIGURED, "the server offers no introspection")
-        answer = client.introspect(
-            found, self._login(), value["refresh_token"], hint="refresh_token", deadline=probe.deadline
-        )
+        answer = client.introspect(found, self._login(), value[self._kind], hint=self._kind, deadline=probe.deadline)
         document = answer.document()
         active = document.get("active") if isinstance(document, dict) else None
         if answer.status != 200 or not isinstance(active, bool):

@@ -31,6 +31,14 @@ _CREDENTIALS: dict[str, dict[str, Any]] = {
     "client-key": {"kind": "oauth_private_key_jwt", "audience": "token_endpoint", **_OAUTH},
     "refresh-by-secret": {"kind": "oauth_refresh_token", "client": "client-secret", **_OAUTH},
     "refresh-by-key": {"kind": "oauth_refresh_token", "client": "client-key", "fapi2": True, **_OAUTH},
+    "access-token": {"kind": "oauth_access_token", "client": "okta-app", "issuer": "https://login.acme.example"},
+    "exchanged-token": {
+        "kind": "oauth_access_token",
+        "issuer": "https://login.acme.example",
+        "client": "client-key",
+        "exchange_issuer": "https://app.datarobot.com",
+        "exchange_client": "client-secret",
+    },
     "refresh-public": {"kind": "oauth_refresh_token", **_OAUTH},
     "pg-admin": {**_PG, "role": "rotator"},
     "pg-one": {**_PG, "role": "ingest", "admin": "pg-admin"},
@@ -108,6 +116,23 @@ def test_two_roles_make_it_slots(around: Surroundings) -> None:
     bound = Issuers(around, _stores(around)).of(around.spec.credentials["pg-two"])
     assert bound.issuer.traits.slot_names == ("ingest_a", "ingest_b")
     assert bound.principal == "ingest"
+
+
+def test_client_of_an_access_token_is_one_that_can_log_in(tmp_path: Path) -> None:
+    wrong = {"kind": "oauth_access_token", "client": "api-key", "issuer": "https://login.acme.example"}
+    around = _around(tmp_path, {"api-key": _CREDENTIALS["api-key"], "token": wrong})
+    with pytest.raises(ConfigurationError, match="of kind datarobot_api_key"):
+        Issuers(around, _stores(around)).of(around.spec.credentials["token"])
+
+
+def test_token_exchanged_without_a_client_needs_a_connector_that_uses_it(tmp_path: Path) -> None:
+    token = {key: value for key, value in _CREDENTIALS["exchanged-token"].items() if key != "exchange_client"}
+    around = _around(tmp_path, {"client-key": _CREDENTIALS["client-key"], "token": token})
+    credential = around.spec.credentials["token"]
+    assert Issuers(around, _stores(around)).of(credential).principal
+    with pytest.raises(ConfigurationError, match="nobody may introspect") as caught:
+        Verifiers(around, _stores(around)).login(credential)
+    assert "credential: token" in caught.value.remedy
 
 
 def test_client_of_a_refresh_token_is_one_that_can_log_in(tmp_path: Path) -> None:

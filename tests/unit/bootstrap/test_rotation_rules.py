@@ -19,6 +19,7 @@ from lifecycle.bootstrap.surroundings import Surroundings
 from lifecycle.domain.errors import CheckRefusedError, ExitCode
 from lifecycle.domain.grants import grants
 from lifecycle.domain.receipt import Receipt, RunState
+from lifecycle.domain.rotation_policy import Limits
 from lifecycle.journals.receipt_files import ReceiptFiles
 from lifecycle.settings import Settings
 
@@ -218,3 +219,18 @@ def test_credentials_of_one_provider_share_its_bucket_and_settings_correct_a_gue
     assert quotas.breaker(known["pg-app"]) is not quotas.breaker(known["api-key"])
     (use,) = quotas.uses(known["api-key"])
     assert (use.quota, use.per_second) == ("datarobot", 2.5)
+
+
+def test_what_lives_for_minutes_is_replaced_at_two_thirds_and_tried_again_within_them(tmp_path: Path) -> None:
+    oauth = {"issuer": "https://login.acme.example", "reason": "risk analysis RA-3"}
+    client = {"kind": "oauth_client_secret", "client_id": "svc", **oauth}
+    token = {"kind": "oauth_access_token", "client": "client", "lifetime": "15m", **oauth}
+    around, rules = rules_of(tmp_path, changed(lambda s: s["credentials"].update(client=client, token=token)))
+    entries, usual = around.spec.credentials, Limits()
+    policy, limits = rules.policy(entries["token"]), rules.limits(entries["token"], usual)
+    assert (policy.period, policy.minimum) == (timedelta(minutes=10), timedelta(minutes=5))
+    assert limits.longest_delay <= policy.period / 4
+    assert limits.faults * limits.longest_delay >= timedelta(days=1), "given up no earlier than anything else"
+    assert rules.limits(entries["pg-app"], usual) is usual
+    assert rules.policy(entries["pg-app"]).period == timedelta(days=90)
+    assert rules.uses(entries["token"]) == ("client",)
