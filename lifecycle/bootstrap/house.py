@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from lifecycle.bootstrap.trust_desk import TrustDesk
     from lifecycle.bootstrap.verification import Checks, Watch
     from lifecycle.bootstrap.whose import Owner
-    from lifecycle.domain.allowlist import RenderedAllowlist
     from lifecycle.domain.approval import Approval
+    from lifecycle.domain.diagnosis import Diagnosis
     from lifecycle.domain.drift import Drift
     from lifecycle.domain.evidence import PackRequest
     from lifecycle.domain.review import ReviewedPlan
@@ -114,18 +114,9 @@ class House:
 
     def render_allowlist(self, name: str, target: str) -> str:
         """The configuration of one target of an allowlist."""
-        from lifecycle.renderers import render_allowlist
+        from lifecycle.bootstrap.rendered import allowlist_text
 
-        entry = self._around.spec.allowlists.get(name)
-        if entry is None:
-            known = ", ".join(sorted(self._around.spec.allowlists)) or "none"
-            raise ConfigurationError(f"the spec has no allowlist {name!r}", remedy=f"known are: {known}")
-        if target not in entry.targets:
-            raise ConfigurationError(
-                f"allowlist {name} has no target {target!r}", remedy=f"its targets are: {', '.join(entry.targets)}"
-            )
-        only = entry.model_copy(update={"targets": (target,)})
-        return rendered_text(render_allowlist(self._around.spec, only, utc_now().date()))
+        return allowlist_text(self._around, name, target)
 
     def render_agent(self, name: str) -> str:
         """An agent's configuration file."""
@@ -301,6 +292,13 @@ class House:
         """Check the connectors of a selection while somebody looks on."""
         return self.rotation.verification.check(selection, watch)
 
+    def examine(self, installation: str, deployment: str, data: Path | None, watch: Callable[[str], None]) -> Diagnosis:
+        """Walk the known causes of failure; changes nothing."""
+        from lifecycle.bootstrap.doctor import Doctor, Request
+
+        request = Request(installation=installation, deployment=deployment, data=data)
+        return Doctor(self._around, self.rotation).examine(request, watch)
+
     @contextmanager
     def _showing(self, name: str) -> Iterator[None]:
         """Show each state that a credential enters on a line that changes."""
@@ -382,13 +380,6 @@ class House:
         from lifecycle.bootstrap.template import write_repository
 
         return write_repository(folder)
-
-
-def rendered_text(rendered: RenderedAllowlist) -> str:
-    """An allowlist in the form of one target: its file, or its list, one item a line."""
-    files = "".join(rendered.files[name] for name in sorted(rendered.files))
-    lists = [*rendered.domains, *rendered.dns_domains, *(str(rule) for rule in rendered.addresses)]
-    return files or "\n".join(lists) + "\n"
 
 
 def _one(outcome: RotationOutcome) -> RotationRun:

@@ -38,6 +38,7 @@ FAMILIES = {
         "whose": "a leaked value on standard input: which credential is it",
     },
     "verify": {"verify": "do the connectors work, and if not, whose fault is it"},
+    "doctor": {"doctor": "why does DataRobot fail: the known causes in order"},
     "network": {"allowlist": "hosts that may be reached", "agent": "monitoring agents"},
     "policy": {"policy": "the rules of the gate"},
     "audit": {"audit": "who did what"},

@@ -253,11 +253,15 @@ class AwsTarget(SpecModel):
 
 
 class DataRobotTarget(SpecModel):
-    """One DataRobot installation. `endpoint` ends in /api/v2 or is `sandbox://datarobot`."""
+    """One DataRobot installation. `endpoint` ends in /api/v2 or is `sandbox://datarobot`.
+
+    `entitlements` are the feature flags that the environment needs; `doctor` asks for them.
+    """
 
     endpoint: str
     api_version: str = "2.49"
     admin_token: str | None = None
+    entitlements: tuple[str, ...] = ()
 
 
 class ApprovalPolicy(SpecModel):

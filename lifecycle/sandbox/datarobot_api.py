@@ -3,7 +3,7 @@
 It speaks the part of REST API 2.49 that `lifecycle`, DataRobot's Python client and a monitoring agent use: version,
 account, API keys, users, entitlements, audit log, credentials with associations, data stores with connection tests,
 deployments, their features and predictions, prediction servers and environments, asynchronous status, agent intake,
-OAuth providers. It refuses
+OAuth providers, change requests, the project of the deployment. It refuses
 
 - a missing, unknown, deleted or expired key, and every key of a deactivated or expired user: 401;
 - another user's keys, users and the audit log without administrator rights: 403 or 404; a change of an OAuth provider
@@ -29,6 +29,7 @@ from lifecycle.sandbox.control import Control
 from lifecycle.sandbox.datarobot_credentials import Credentials
 from lifecycle.sandbox.datarobot_data_stores import DataStores
 from lifecycle.sandbox.datarobot_deployments import Deployments, new_deployment, new_environment
+from lifecycle.sandbox.datarobot_governance import PROJECT_ID, Governance
 from lifecycle.sandbox.datarobot_keys import Account, add_key, authenticate
 from lifecycle.sandbox.datarobot_oauth import OAuthProviders
 from lifecycle.sandbox.datarobot_predictions import FEATURES, Predictions, authenticated_scorer
@@ -58,7 +59,7 @@ def build(context: ServerContext, *, clock: Callable[[], float] = time.time) -> 
     state = DataRobotState.load(context.data_dir / "state.json", clock)
     _provision(state, context)
     stores = DataStores(state)
-    told = (Deployments(state, context.url), Predictions(state))
+    told = (Deployments(state, context.url), Predictions(state), Governance(state))
     rooms = (Account(state), Credentials(state), OAuthProviders(state), stores, *told)
     version = Route(method="GET", rule=f"{ROOT}/version/", handler=_version)
 
@@ -116,9 +117,9 @@ def _provision_deployment(state: DataRobotState, url: str) -> None:
     state.table("predictionEnvironments")[environment["id"]] = environment
     state.table("features")[DEPLOYMENT_ID] = {"data": [dict(feature) for feature in FEATURES]}
     shown = {name: server[name] for name in ("id", "url", "datarobot-key")}
-    state.table("deployments")[DEPLOYMENT_ID] = new_deployment(
-        DEPLOYMENT_ID, "customer-churn", shown, environment, state.now()
-    )
+    made = new_deployment(DEPLOYMENT_ID, "customer-churn", shown, environment, state.now())
+    made["model"]["projectId"] = PROJECT_ID
+    state.table("deployments")[DEPLOYMENT_ID] = made
 
 
 def main() -> int:

@@ -1,0 +1,319 @@
+"""Wires the doctor: which checks in which order, and what each of them asks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from lifecycle.bootstrap.doctor_agents import WatchedAgent, stored_token
+from lifecycle.bootstrap.rotation import Rotation
+from lifecycle.bootstrap.surroundings import SANDBOX, Surroundings, utc_now
+from lifecycle.domain.diagnosis import Diagnosis, NotAsked
+from lifecycle.domain.errors import ConfigurationError
+from lifecycle.foundation.known_secrets import KnownSecrets
+from lifecycle.operations.diagnose import Check, Installation, diagnose
+
+if TYPE_CHECKING:
+    from lifecycle.domain.spec import Credential, DataRobotTarget, Spec
+    from lifecycle.operations.diagnose_data import DataView
+    from lifecycle.operations.verify_connectors import ConnectorResult
+
+# Verifying these leaves a trace or starts something: a score that is counted, a message, a file, a warehouse.
+LEAVE_A_TRACE = frozenset(
+    {"databricks_sql", "datarobot_prediction_server", "filesystem_spooler", "prometheus", "rabbitmq_spooler"}
+)
+_FEATURES, _REFRESH = "feature_store", "oauth_refresh_token"
+_SPOOL_PAUSE = 3.0  # seconds between two looks at a spool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is to be examined.
+
+    Attributes:
+        installation: name of it in the spec; empty = `default`, or the only one.
+        deployment: id; empty = those that the spec's connectors name.
+        data: an input file of the deployment.
+    """
+
+    installation: str = ""
+    deployment: str = ""
+    data: Path | None = None
+
+
+class Doctor:
+    """Walks the causes for one environment.
+
+    Args:
+        around: settings, spec, sandbox.
+        rotation: whose stores and verification are used.
+        pause: waits between two looks at a spool.
+    """
+
+    def __init__(
+        self, around: Surroundings, rotation: Rotation, *, pause: Callable[[], None] = lambda: time.sleep(_SPOOL_PAUSE)
+    ) -> None:
+        self._around = around
+        self._stores = rotation.stores
+        self._verification = rotation.verification
+        self._known = KnownSecrets()
+        self._pause = pause
+
+    def examine(self, request: Request, watch: Callable[[str], None]) -> Diagnosis:
+        """Walk the causes; stop at the first that holds.
+
+        Raises:
+            ConfigurationError: an unknown installation, no key, or a file that is no table.
+        """
+        now, name = utc_now(), self._installation_name(request.installation)
+        if request.data and not request.deployment and len(self.deployments(name)) != 1:
+            raise ConfigurationError("--data names no deployment", remedy="say which takes the file: --deployment ID")
+        walk = Walk(self, request, name, now)
+        checks = list(walk.checks())
+        return diagnose(checks, subject=walk.subject, now=now, scrub=self._known.scrub, watch=watch)
+
+    def target(self, name: str) -> DataRobotTarget:
+        """An installation of the spec."""
+        return self._around.spec.datarobot[name]
+
+    def login(self, name: str) -> tuple[Installation, str, str]:
+        """Who asks an installation: its answers, what they are asked with, and the endpoint."""
+        from lifecycle.clients.datarobot import DataRobotClient
+        from lifecycle.clients.datarobot_answers import DataRobotAnswers
+
+        endpoint = self._around.resolve(self.target(name).endpoint)
+        token, told = self._around.settings.datarobot_api_token, "the tool's own key"
+        if self._around.sandbox:
+            token = self._around.sandbox.bootstrap.datarobot.admin_key
+        if not token.get_secret_value():
+            credential = self._key_of(name)
+            token, told = stored_token(self._stores, self._known, credential), f"the key of {credential.name}"
+        self._known.register(token)
+        return DataRobotAnswers(DataRobotClient(endpoint, token)), told, endpoint
+
+    def principals(self, name: str) -> tuple[str, ...]:
+        """The users whose keys the spec knows at an installation."""
+        return tuple(str(item.settings.principal) for item in self._keys(name))
+
+    def agents(self, name: str) -> tuple[WatchedAgent, ...]:
+        """The agents that report to an installation."""
+        found = (agent for _, agent in sorted(self._around.spec.agents.items()) if agent.datarobot == name)
+        return tuple(WatchedAgent(self._around, self._stores, self._known, agent) for agent in found)
+
+    def deployments(self, name: str) -> tuple[str, ...]:
+        """The deployments that the spec names at an installation."""
+        return tuple(sorted({used for used, _ in _used(self._around.spec, self.target(name).endpoint)}))
+
+    def others(self, name: str, deployment: str) -> tuple[str, ...]:
+        """Where other environments of this repository name the same deployment."""
+        return tuple(place for used, place in self._used_elsewhere(self.target(name).endpoint) if used == deployment)
+
+    @cached_property
+    def read_only(self) -> tuple[str, ...]:
+        """The connectors whose verification leaves nothing behind."""
+        return tuple(name for name, item in self._around.spec.connectors.items() if item.kind not in LEAVE_A_TRACE)
+
+    def verified(self, wanted: Callable[[str], bool]) -> Sequence[ConnectorResult]:
+        """The results of connectors of some kinds; all are verified at once, when first asked for."""
+        connectors = self._around.spec.connectors
+        return tuple(item for item in self._results if wanted(connectors[item.name].kind))
+
+    def unasked(self) -> tuple[str, ...]:
+        """The connectors that are left to `verify`."""
+        return tuple(sorted(set(self._around.spec.connectors) - set(self.read_only)))
+
+    def pause(self) -> None:
+        """Wait between two looks at a spool."""
+        self._pause()
+
+    @cached_property
+    def _results(self) -> Sequence[ConnectorResult]:
+        from lifecycle.bootstrap.verification import Line
+        from lifecycle.operations.select_connectors import Selection
+
+        if not self.read_only:
+            return ()
+        return self._verification.check(Selection(names=self.read_only), Line(lambda _text: None)).results
+
+    def _installation_name(self, asked: str) -> str:
+        known = self._around.spec.datarobot
+        name = asked or ("default" if "default" in known else next(iter(known), ""))
+        if name not in known or (not asked and name != "default" and len(known) > 1):
+            raise ConfigurationError(
+                f"the spec has no DataRobot {asked or 'default'!r}",
+                remedy=f"say which with --datarobot; known are: {', '.join(sorted(known)) or 'none'}",
+            )
+        return name
+
+    def _keys(self, name: str) -> list[Credential]:
+        entries = self._around.spec.credentials.values()
+        return [item for item in entries if item.kind == "datarobot_api_key" and item.settings.datarobot == name]
+
+    def _key_of(self, name: str) -> Credential:
+        keys = self._keys(name)
+        if not keys:
+            raise ConfigurationError(
+                f"there is no key to ask DataRobot {name} with", remedy="set LIFECYCLE_DATAROBOT_API_TOKEN"
+            )
+        return keys[0]
+
+    def _used_elsewhere(self, endpoint: str) -> Iterator[tuple[str, str]]:
+        from lifecycle.bootstrap.kinds import registry
+        from lifecycle.documents.builder import load_spec
+
+        paths = self._around.paths
+        if endpoint.startswith(SANDBOX):  # another sandbox's double is another one
+            return
+        for folder in sorted(paths.environment.parent.glob("[a-z]*")):
+            if not folder.is_dir() or folder == paths.environment:
+                continue
+            try:
+                spec = load_spec(folder, registry(), root=paths.root)
+            except ConfigurationError:
+                continue  # `lifecycle check` of that environment says so
+            yield from _used(spec, endpoint)
+
+
+class Walk:
+    """The checks of one request, in order.
+
+    Args:
+        doctor: what they ask.
+        request: what is to be examined.
+        name: of the installation.
+        now: aware UTC time.
+    """
+
+    def __init__(self, doctor: Doctor, request: Request, name: str, now: datetime) -> None:
+        self._doctor = doctor
+        self._request = request
+        self._name = name
+        self._now = now
+        self._view, self._login, self._endpoint = doctor.login(name)
+        self.subject = f"DataRobot {name} at {urlsplit(self._endpoint).netloc}"
+        self._deployments = (request.deployment,) if request.deployment else doctor.deployments(name)
+
+    def checks(self) -> Iterator[Check]:
+        """All of them."""
+        yield from self._access()
+        if not self._deployments:
+            told = "name one with --deployment; no connector of the spec does"
+            yield Check(name="deployment", look=lambda: NotAsked(why=told))
+        for deployment in self._deployments:
+            yield from self._deployment(deployment)
+        yield from self._agents()
+        for deployment in self._deployments:
+            yield self._last_prediction(deployment)
+        yield from self._around_it()
+
+    def _access(self) -> Iterator[Check]:
+        from lifecycle.operations import diagnose_access as access
+
+        view, doctor, target = self._view, self._doctor, self._doctor.target(self._name)
+        host = urlsplit(self._endpoint).hostname or ""
+        major, _, minor = target.api_version.partition(".")
+        pinned = (int(major), int(minor.partition(".")[0] or 0))
+        yield Check(name="endpoint name", look=lambda: access.name_not_resolved(view, host))
+        yield Check(name="proxy", look=lambda: access.proxy_refuses(view, host))
+        yield Check(name="connection", look=lambda: access.connection_fails(view, host))
+        yield Check(name="TLS", look=lambda: access.tls_fails(view, host))
+        yield Check(name="service", look=lambda: access.service_fails(view))
+        yield Check(name="API version", look=lambda: access.version_differs(view, pinned))
+        yield Check(name="API key", look=lambda: access.key_refused(view, self._login))
+        yield Check(name="user", look=lambda: access.user_ends(view, doctor.principals(self._name), self._now))
+        yield Check(name="entitlements", look=lambda: access.entitlement_missing(view, target.entitlements))
+
+    def _deployment(self, deployment: str) -> Iterator[Check]:
+        from lifecycle.operations import diagnose_deployment as deployed
+
+        others = self._doctor.others(self._name, deployment)
+        view = deployed.DeploymentView(installation=self._view, deployment=deployment, others=others, now=self._now)
+        yield Check(name="deployment", look=lambda: deployed.absent(view))
+        yield Check(name="project", look=lambda: deployed.project_absent(view))
+        yield Check(name="other pipelines", look=lambda: deployed.used_elsewhere(view))
+        yield Check(name="status", look=lambda: deployed.inactive(view))
+        yield Check(name="approval", look=lambda: deployed.approval_pending(view))
+        yield Check(name="prediction server", look=lambda: deployed.server_unreached(view))
+        yield Check(name="prediction service", look=lambda: deployed.server_struggles(view))
+        yield from self._data()
+        yield Check(name="drift tracking", look=lambda: deployed.drift_off(view))
+
+    def _last_prediction(self, deployment: str) -> Check:
+        from lifecycle.operations import diagnose_deployment as deployed
+
+        view = deployed.DeploymentView(installation=self._view, deployment=deployment, others=(), now=self._now)
+        return Check(name="last prediction", look=lambda: deployed.quiet(view))
+
+    def _data(self) -> Iterator[Check]:
+        from lifecycle.operations import diagnose_data as data
+
+        view = self._file
+        if view is None:
+            yield Check(name="input file", look=lambda: NotAsked(why="name one with --data"))
+            return
+        yield Check(name="input columns", look=lambda: data.columns_differ(view))
+        yield Check(name="input rows", look=lambda: data.rows_broken(view))
+        yield Check(name="input types", look=lambda: data.types_differ(view))
+        yield Check(name="missing values", look=lambda: data.values_missing(view))
+        yield Check(name="unseen categories", look=lambda: data.categories_unseen(view))
+
+    @cached_property
+    def _file(self) -> DataView | None:
+        from lifecycle.foundation.table_file import TableFile
+        from lifecycle.operations.diagnose_data import DataView
+
+        if self._request.data is None:
+            return None
+        table = TableFile(self._request.data)
+        _ = table.size, table.columns  # a file that is no table is a mistake of the call, not a cause
+        return DataView(installation=self._view, deployment=self._deployments[0], table=table)
+
+    def _agents(self) -> Iterator[Check]:
+        from lifecycle.operations import diagnose_agents as watched
+
+        agents, view = self._doctor.agents(self._name), self._view
+        yield Check(name="agents", look=lambda: watched.not_running(agents))
+        yield Check(name="agents' environments", look=lambda: watched.environment_ill(view, agents))
+        yield Check(name="agents' channels", look=lambda: watched.channel_failing(view, self._now))
+        yield Check(name="agents' tokens", look=lambda: watched.token_refused(agents))
+        yield Check(name="agents' network", look=lambda: watched.network_closed(agents))
+        yield Check(name="spools", look=lambda: watched.spool_grows(agents, self._doctor.pause))
+
+    def _around_it(self) -> Iterator[Check]:
+        from lifecycle.operations import diagnose_connectors as around
+        from lifecycle.operations import diagnose_data as data
+
+        doctor, view = self._doctor, self._view
+
+        own = (_FEATURES, _REFRESH)
+        unasked = doctor.unasked()
+        yield Check(
+            name="connectors",
+            look=lambda: around.connector_refused(lambda: doctor.verified(lambda kind: kind not in own), unasked),
+        )
+        yield Check(name="authorizations", look=lambda: around.refresh_token_ends(view, self._now))
+        yield Check(
+            name="refresh tokens",
+            look=lambda: around.connector_refused(lambda: doctor.verified(lambda kind: kind == _REFRESH), ()),
+        )
+        yield Check(
+            name="feature references",
+            look=lambda: around.connector_refused(lambda: doctor.verified(lambda kind: kind == _FEATURES), ()),
+        )
+        file = self._file
+        missing = NotAsked(why="name a file with --data")
+        yield Check(name="size limits", look=lambda: data.file_too_large(file) if file else missing)
+
+
+def _used(spec: Spec, endpoint: str) -> Iterator[tuple[str, str]]:
+    """Deployments that a spec's connectors name at an endpoint, with the place."""
+    for name, connector in spec.connectors.items():
+        deployment, installation = (getattr(connector.settings, field, "") for field in ("deployment", "datarobot"))
+        if deployment and installation in spec.datarobot and spec.datarobot[installation].endpoint == endpoint:
+            yield str(deployment), f"connectors.{name} of {spec.environment}"
