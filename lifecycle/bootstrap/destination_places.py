@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lifecycle.bootstrap.cached_places import CachedPlaces
 from lifecycle.bootstrap.issuers import Issuers
 from lifecycle.bootstrap.stores import KeptValue, Stores
 from lifecycle.bootstrap.surroundings import Surroundings, utc_now
@@ -17,6 +18,7 @@ from lifecycle.domain.secret import SecretRef, SecretText, SecretValue, VersionS
 from lifecycle.domain.spec import Credential
 
 if TYPE_CHECKING:
+    from lifecycle.clients.kubernetes import KubernetesClient
     from lifecycle.destinations.noted_copy import CopyTarget
     from lifecycle.domain.ports import CredentialDestination
 
@@ -25,6 +27,7 @@ Builder = Callable[[Credential, Any], "CopyTarget"]
 
 def place_kinds() -> tuple[Kind, ...]:
     """Their kinds: one line each."""
+    from lifecycle.bootstrap.cached_places import cached_kinds
     from lifecycle.destinations import (
         command,
         datarobot_credential,
@@ -45,6 +48,7 @@ def place_kinds() -> tuple[Kind, ...]:
         kubernetes_secret.KIND,
         secrets_manager_copy.KIND,
         webhook.KIND,
+        *cached_kinds(),
     )
 
 
@@ -68,6 +72,7 @@ class Places:
             "kubernetes_secret": self._kubernetes_secret,
             "secrets_manager_copy": self._secrets_manager,
             "webhook": self._webhook,
+            **self._cached().builders,
         }
 
     @property
@@ -164,15 +169,24 @@ class Places:
             web=WebClient(ca_file=settings.ca_file),
         )
 
-    def _kubernetes_secret(self, credential: Credential, settings: Any) -> CopyTarget:
+    def _cached(self) -> CachedPlaces:
+        stores = self._around.spec.secret_stores.items()
+        aws = frozenset(name for name, chosen in stores if chosen.kind == "aws_secrets_manager")
+        return CachedPlaces(self._stores, aws_stores=aws, client=self._cluster)
+
+    def _cluster(self, credential: Credential, settings: Any) -> KubernetesClient:
         from lifecycle.clients.kubernetes import KubernetesClient
         from lifecycle.clients.web import WebClient
-        from lifecycle.destinations.kubernetes_secret import KubernetesSecret
 
         login = self._login(credential, settings.login)
         token = (lambda: read_token(settings.token_path)) if settings.token_path else (lambda: login("token"))
+        return KubernetesClient(settings.server, token, web=WebClient(ca_file=settings.ca_file))
+
+    def _kubernetes_secret(self, credential: Credential, settings: Any) -> CopyTarget:
+        from lifecycle.destinations.kubernetes_secret import KubernetesSecret
+
         return KubernetesSecret(
-            KubernetesClient(settings.server, token, web=WebClient(ca_file=settings.ca_file)),
+            self._cluster(credential, settings),
             settings.name,
             settings.namespace,
             self._stores.fingerprinter,

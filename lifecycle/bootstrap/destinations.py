@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lifecycle.bootstrap.destination_places import Places
 from lifecycle.bootstrap.stores import KeptValue, Stores
-from lifecycle.bootstrap.surroundings import Surroundings
+from lifecycle.bootstrap.surroundings import Surroundings, utc_now
 from lifecycle.domain.credential import Acknowledgement, NotKnown
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.naming import DERIVED_NAMES, cloud_name
@@ -115,6 +115,8 @@ class Destinations:
 
 
 def _unobservable(declared: Unobservable) -> ConsumerBinding:
+    """Once lapsed, the exception no longer stands in for an acknowledgement, also in an operation that is open."""
     from lifecycle.operations.rotation_context import ConsumerBinding
 
-    return ConsumerBinding(name=declared.name, destination=UnobservableConsumer(), unobservable=True)
+    holds = declared.expires >= utc_now().date()
+    return ConsumerBinding(name=declared.name, destination=UnobservableConsumer(), unobservable=holds)

@@ -5,13 +5,16 @@ refuses: no or another token (401), another namespace (403), a path that is not 
 apply (415), an apply without field manager (422), a body whose name is not the path's (400), data that is not base64,
 keys that are not allowed and more than 1 MiB (422), a workload without a selector (422), an immutable Secret (422), a
 stale resourceVersion and another manager's field (409).
+
+Beside it work an External Secrets Operator, which copies what it reads whenever an ExternalSecret changes (`operator`),
+and a Secrets Store CSI driver, which tells of each pod what it has mounted (`mounts`).
 """
 
 import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,7 +22,12 @@ from urllib.parse import parse_qs, urlsplit
 from tests.contract.http_doubles import Reply, Request
 
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
-_PATH = re.compile(r"/(?:api/v1|apis/apps/v1)/namespaces/([^/]+)/(secrets|deployments|statefulsets|daemonsets)/([^/]+)")
+_PATH = re.compile(
+    r"/(?:api/v1/namespaces/([^/]+)/(?:secrets)"
+    r"|apis/apps/v1/namespaces/([^/]+)/(?:deployments|statefulsets|daemonsets)"
+    r"|apis/external-secrets.io/v1/namespaces/([^/]+)/(?:externalsecrets))/([^/]+)"
+)
+_MOUNTS = "/apis/secrets-store.csi.x-k8s.io/v1/namespaces/mlops/secretproviderclasspodstatuses"
 _IDENTITY = {
     ("apiVersion",),
     ("kind",),
@@ -28,6 +36,7 @@ _IDENTITY = {
     ("metadata", "resourceVersion"),
 }
 Leaf = tuple[str, ...]
+_NO_WORKLOAD = ("Secret", "ExternalSecret")
 
 
 class RefusedError(Exception):
@@ -70,13 +79,15 @@ class ApiServer:
     objects: dict[str, Stored] = field(default_factory=dict)
     applied: list[str] = field(default_factory=list)
     lose_answer_of: str = ""
+    operator: Callable[["ApiServer", str], None] = lambda server, path: None
+    mounts: Callable[[], list[dict[str, Any]]] = list
 
     def add(self, path: str, kind: str, document: Mapping[str, Any], manager: str) -> Stored:
         """An object that somebody else manages."""
         leaves = flat(document)
         stored = Stored(kind=kind, leaves=leaves, owners={leaf: {manager} for leaf in leaves})
         self.objects[path] = stored
-        if kind != "Secret":
+        if kind not in _NO_WORKLOAD:
             self.finish(path)
         return stored
 
@@ -108,13 +119,15 @@ class ApiServer:
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             raise RefusedError(401, "Unauthorized")
         parts = urlsplit(request.path)
+        if parts.path == _MOUNTS and request.method == "GET":
+            return {"kind": "SecretProviderClassPodStatusList", "metadata": {}, "items": self.mounts()}
         found = _PATH.fullmatch(parts.path)
         if found is None:
             raise RefusedError(404, "NotFound")
-        if found[1] != "mlops":
+        if (found[1] or found[2] or found[3]) != "mlops":
             raise RefusedError(403, "Forbidden")
         if request.method == "PATCH":
-            return self._apply(parts.path, found[3], request, parse_qs(parts.query))
+            return self._apply(parts.path, found[4], request, parse_qs(parts.query))
         if parts.path not in self.objects:
             raise RefusedError(404, "NotFound")
         return self.objects[parts.path].document()
@@ -154,7 +167,9 @@ class ApiServer:
         if stored.leaves == before:
             return
         stored.version += 1
-        if any(
+        if stored.kind == "ExternalSecret":
+            self.operator(self, path)
+        elif any(
             leaf[0] == "spec" for leaf in {**before, **stored.leaves} if before.get(leaf) != stored.leaves.get(leaf)
         ):
             stored.generation += 1
@@ -182,6 +197,10 @@ def _check_conflicts(stored: Stored, leaves: dict[Leaf, Any], manager: str, *, f
 
 
 def _check_valid(stored: Stored, kind: str, leaves: dict[Leaf, Any]) -> None:
+    if kind == "ExternalSecret":
+        if not any(leaf[:2] == ("spec", "secretStoreRef") for leaf in {**stored.leaves, **leaves}):
+            raise RefusedError(422, "Invalid", "spec.secretStoreRef: Required value")
+        return
     if kind != "Secret":
         if not any(leaf[:2] == ("spec", "selector") for leaf in {**stored.leaves, **leaves}):
             raise RefusedError(422, "Invalid", "spec.selector: Required value")

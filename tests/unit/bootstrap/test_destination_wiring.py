@@ -40,6 +40,16 @@ _DESTINATIONS: dict[str, dict[str, Any]] = {
         "fields": {"secret": "api_token"},
     },
     "kubernetes_secret": {**_KUBERNETES, "login": "k8s", "restart": ["deployment/agent"]},
+    "external_secret": {**_KUBERNETES, "login": "k8s", "restart": ["deployment/agent"]},
+    "kubernetes_rollout": {"namespace": "mlops", "login": "k8s", "restart": ["deployment/agent"]},
+    "secrets_store_csi": {
+        "namespace": "mlops",
+        "login": "k8s",
+        "secret_provider_class": "agent",
+        "object": "acme/agent",
+        "restart": ["deployment/agent"],
+    },
+    "vault_agent_file": {"path": "/run/agent/token.json", "reload": ["/usr/bin/systemctl", "reload", "agent"]},
     "secrets_manager_copy": {"name": "acme/agent-copy", "create": True},
     "webhook": {"url": "https://hooks.acme.example/agent"},
 }
