@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lifecycle import __version__
+from lifecycle.bootstrap.change_teller import ChangeTeller
 from lifecycle.bootstrap.gate import explain_rules, gate, rule_cards
 from lifecycle.bootstrap.live_state import live_versions
 from lifecycle.bootstrap.policy_files import policy_documents, with_documents
 from lifecycle.bootstrap.surroundings import Surroundings
 from lifecycle.domain.errors import ConfigurationError, Place
-from lifecycle.domain.grants import GrantChange, compare, grants
 from lifecycle.domain.policy import GateInput, GateVerdict, RuleCard
 from lifecycle.domain.policy_tests import BundleTrials, Trial
 
 if TYPE_CHECKING:
     from lifecycle.bootstrap.infrastructure import Infrastructure
+    from lifecycle.domain.change_words import ChangeInWords
+    from lifecycle.domain.grants import GrantChange
     from lifecycle.domain.plan import Plan
     from lifecycle.domain.ports import RotationJournal
+    from lifecycle.domain.receipt import Receipt
     from lifecycle.domain.spec import Spec
     from lifecycle.operations.check_spec import CheckedSpec
     from lifecycle.policy_engine.fixtures import CaseResult
 
-FORMATS = ("sarif", "junit", "markdown", "github")
+FORMATS = ("sarif", "junit", "markdown", "html", "github")
+REVIEWER = "reviewer"  # of a pull request: reads its diff, so the change may be told in full, and findings in brief
 
 
 class PolicyDesk:
@@ -47,6 +50,7 @@ class PolicyDesk:
         self._around = around
         self._infrastructure = infrastructure
         self._journal = journal
+        self._plans: dict[tuple[Path | None, Path | None], Plan | None] = {}
 
     # -- judge --------------------------------------------------------------------------------------------------------
 
@@ -68,6 +72,12 @@ class PolicyDesk:
         return check_spec(lambda: self._around.spec, gate(self._around), subject=subject)
 
     def _plan(self, folder: Path | None, plan_json: Path | None) -> Plan | None:
+        """Read once: decoding a large plan takes seconds."""
+        if (folder, plan_json) not in self._plans:
+            self._plans[folder, plan_json] = self._read_plan(folder, plan_json)
+        return self._plans[folder, plan_json]
+
+    def _read_plan(self, folder: Path | None, plan_json: Path | None) -> Plan | None:
         from lifecycle.terraform_cli.plan_reader import read_plan, refuse_too_large
 
         if plan_json is not None:
@@ -87,27 +97,31 @@ class PolicyDesk:
         return None
 
     def _subject(self, spec: Spec, plan: Plan) -> GateInput:
-        latest = self._infrastructure().receipts.latest()
+        latest = self._latest()
         entries: Mapping[str, str] = latest.entries if latest else {}
         live = live_versions(self._journal(), entries)
         documents = policy_documents(self._around)
         return GateInput(spec=spec, plan=plan, live_versions=live, previous_entries=entries, documents=documents)
 
-    def rendered(self, checked: CheckedSpec, form: str, audience: str = "internal") -> str:
+    def rendered(
+        self, checked: CheckedSpec, form: str, audience: str = "internal", change: ChangeInWords | None = None
+    ) -> str:
         """A verdict in one of `FORMATS`.
 
         Args:
             checked: the spec and its verdict.
             form: one of `FORMATS`.
-            audience: who reads it; comments go to the narrowest unless somebody says otherwise.
+            audience: who reads it: an `Audience`, or `REVIEWER`.
+            change: what changes, for people; programs are told findings alone.
         """
         from lifecycle.renderers.findings_github import findings_github
+        from lifecycle.renderers.findings_html import findings_html
         from lifecycle.renderers.findings_junit import findings_junit
         from lifecycle.renderers.findings_markdown import findings_markdown
         from lifecycle.renderers.findings_sarif import findings_sarif
 
         name = checked.spec.environment
-        verdict = self._told(checked, audience)
+        verdict, change = self._told(checked, audience, change)
         if form == "sarif":
             otherwise = Place(file=checked.spec.backend.place.file, line=1, column=1)
             return findings_sarif(verdict, self.cards, tool_version=__version__, otherwise=otherwise)
@@ -115,18 +129,24 @@ class PolicyDesk:
             return findings_junit(verdict, self.cards, environment=name)
         if form == "github":
             return findings_github(verdict)
-        return findings_markdown(verdict, environment=name)
+        page = findings_html if form == "html" else findings_markdown
+        return page(verdict, environment=name, change=change)
 
-    def _told(self, checked: CheckedSpec, audience: str) -> GateVerdict:
+    def _told(
+        self, checked: CheckedSpec, audience: str, change: ChangeInWords | None
+    ) -> tuple[GateVerdict, ChangeInWords | None]:
         from lifecycle.bootstrap.evidence_desk import pseudonym_key
         from lifecycle.domain.evidence import Audience
-        from lifecycle.renderers.audience import Pseudonyms, known_names, verdict_for
+        from lifecycle.renderers.audience import Pseudonyms, change_for, known_names, verdict_for
 
         names = None
         if audience == Audience.AUDITOR:
             owners = known_names(entry.owner for _, entry in checked.spec.entries())
             names = Pseudonyms(key=pseudonym_key(self._around), known=owners)
-        return verdict_for(checked.verdict, self.cards, Audience(audience), names)
+        reads = Audience.PUBLIC if audience == REVIEWER else Audience(audience)
+        if change is not None and audience != REVIEWER:
+            change = change_for(change, reads, names)
+        return verdict_for(checked.verdict, self.cards, reads, names), change
 
     @cached_property
     def cards(self) -> tuple[RuleCard, ...]:
@@ -198,44 +218,37 @@ class PolicyDesk:
 
     # -- tell ---------------------------------------------------------------------------------------------------------
 
+    def change(self, *, against: str = "", folder: Path | None = None, plan_json: Path | None = None) -> ChangeInWords:
+        """What the change under review does, in words.
+
+        Args:
+            against: a git reference; empty = the last apply for a reviewed plan, else where the branch left main.
+            folder: a reviewed-plan folder, as for `check`.
+            plan_json: a plan, as for `check`.
+
+        Raises:
+            ConfigurationError: git does not know the reference, or the spec of that commit is wrong.
+        """
+        return self._teller.told(against=against, plan=self._plan(folder, plan_json), reviewed=folder is not None)
+
     def diff(self, against: str) -> GrantChange:
         """What the spec allows that it did not allow at a git reference, and the other way, in words.
 
         Raises:
             ConfigurationError: no such commit, or the spec of that commit is wrong.
         """
-        before = self.spec_at(against)
-        after = self._around.spec
-        told = compare(grants(before) if before else (), grants(after))
-        now, gone = self._effects(before, after)
-        return GrantChange(added=(*told.added, *now), removed=(*told.removed, *gone))
+        return self._teller.diff(against)
 
     def spec_at(self, against: str) -> Spec | None:
         """The spec of this environment at a git reference; None when the environment did not exist there."""
-        from lifecycle.bootstrap.kinds import registry
-        from lifecycle.clients.git import GitHistory
-        from lifecycle.documents.builder import load_spec
-        from lifecycle.settings import child_environment
+        return self._teller.spec_at(against)
 
-        paths = self._around.paths
-        history = GitHistory(paths.root, environment=child_environment(with_aws=False))
-        commit = history.commit(against)
-        with tempfile.TemporaryDirectory(prefix="lifecycle-diff-") as name:
-            root = Path(name)
-            history.write_folder(commit, "environments", root)
-            folder = root / "environments" / paths.env
-            return load_spec(folder, registry(), root=root) if folder.is_dir() else None
+    @cached_property
+    def _teller(self) -> ChangeTeller:
+        return ChangeTeller(self._around, self._latest)
 
-    def _effects(self, before: Spec | None, after: Spec) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Changes of effective AWS rights: wildcards expanded, deny counted, so that rewriting says nothing."""
-        from lifecycle.policy_engine.bundle import load_bundle
-        from lifecycle.policy_engine.iam_words import IamWorld, differences, world_of
-
-        table = load_bundle(self._around.paths.policies).tables["iam_actions"]
-        old = world_of(before) if before else IamWorld(identities=())
-        told = differences(old, world_of(after), table)
-        gone = tuple(text for text in told if " may no longer " in text)
-        return tuple(text for text in told if text not in gone), gone
+    def _latest(self) -> Receipt | None:
+        return self._infrastructure().receipts.latest()
 
     def explain(self, rule: str) -> list[Mapping[str, Any]]:
         """What rules mean: one in full, all with a line each, or `controls`: which rules answer which control."""

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from lifecycle.cli.commands import Commands
     from lifecycle.cli.output import Output
 
-_FORMATS = ("text", "json", "sarif", "junit", "markdown", "github")
+_FORMATS = ("text", "json", "sarif", "junit", "markdown", "html", "github")
+_WITH_CHANGE = ("markdown", "html")
 
 
 def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
@@ -25,8 +26,11 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
     judged.add_argument("--plan", type=folder, metavar="DIR", help="a reviewed-plan folder")
     judged.add_argument("--plan-json", type=folder, metavar="FILE", help="what `terraform show -json` printed")
     check.add_argument("--format", choices=_FORMATS, default="", help="default: as --output says")
-    audiences = ("internal", "auditor", "public")
-    check.add_argument("--audience", choices=audiences, default="", help="default: public for markdown and github")
+    against = "the commit whose spec is compared (default for markdown and html: where the branch left main)"
+    check.add_argument("--against", default="", metavar="REF", help=against)
+    audiences = ("internal", "reviewer", "auditor", "public")
+    told = "default: reviewer for markdown and github (the change in full, findings in brief), else internal"
+    check.add_argument("--audience", choices=audiences, default="", help=told)
     check.set_defaults(run=_check)
     test = verbs.add_parser("test", parents=[shared], help="what each rule must find, and must not; the attacks")
     test.add_argument("bundle", type=folder, metavar="BUNDLE", nargs="?", help="default: policies/ of the repository")
@@ -57,12 +61,17 @@ def _check(args: argparse.Namespace, house: House, out: Output) -> int:
             house.start()
         result = house.policy.check(folder=args.plan, plan_json=args.plan_json)
     form = args.format or out.form
+    change = None
+    if args.against or form in _WITH_CHANGE:
+        change = house.policy.change(against=args.against, folder=args.plan, plan_json=args.plan_json)
     if form in ("text", "json"):
         out.form = form
-        out.result(*screens.checked(result))
+        document, lines = screens.checked(result)
+        told = {"change": change.document()} if change else {}
+        out.result({**document, **told}, [*(change.lines() if change else ()), *lines])
     else:
-        narrowest = "public" if form in ("markdown", "github") else "internal"
-        out.raw(house.policy.rendered(result, form, args.audience or narrowest))
+        usual = "reviewer" if form in ("markdown", "github") else "internal"
+        out.raw(house.policy.rendered(result, form, args.audience or usual, change))
     return ExitCode.DONE if result.verdict.passed else ExitCode.REFUSED
 
 

@@ -12,6 +12,8 @@ from lifecycle.foundation.atomic_file import replace_file
 
 _PLAIN = ("100644", "100755")
 _TIMEOUT = 60
+_MAIN = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
+_MAY_FIND_NOTHING = ("rev-parse", "merge-base")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,24 @@ class GitHistory:
                 remedy="name a branch, tag or commit that is fetched: --against origin/main",
             )
         return named.decode().strip()
+
+    def branched_from(self) -> str:
+        """The commit at which what is checked out left the main branch: the base of a pull request.
+
+        Raises:
+            ConfigurationError: no main branch is here, it shares no commit that was fetched, or this is no checkout.
+        """
+        for name in _MAIN:
+            tip = (
+                self._run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").decode().strip()
+            )
+            base = self._run("merge-base", "--end-of-options", "HEAD", tip).decode().strip() if tip else ""
+            if base:
+                return base
+        raise ConfigurationError(
+            "git knows no commit that what is checked out and the main branch have in common",
+            remedy="fetch the base branch with its history, or name a commit: --against REF",
+        )
 
     def commits(self, since: str, folders: tuple[str, ...], *, allowed_signers: Path) -> tuple[Commit, ...]:
         """Who committed to some folders since a commit; every commit when none is named.
@@ -103,7 +123,7 @@ class GitHistory:
             raise ConfigurationError(
                 f"git {arguments[0]} did not run: {type(error).__name__}", remedy="install git, or free the disk"
             ) from None
-        if done.returncode not in (0, 1) or (done.returncode and arguments[0] != "rev-parse"):
+        if done.returncode not in (0, 1) or (done.returncode and arguments[0] not in _MAY_FIND_NOTHING):
             reason = done.stderr.decode(errors="replace").strip().splitlines()
             raise ConfigurationError(
                 f"git {arguments[0]} failed: {reason[0] if reason else done.returncode}",

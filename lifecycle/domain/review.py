@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from lifecycle.domain.audit import Digest, canonical, digest_bytes
+from lifecycle.domain.blast_radius import BlastRadius, radius_of
 from lifecycle.domain.grants import compare, grants
 from lifecycle.domain.plan import Action, Manifest, Plan, ResourceChange, Target
 from lifecycle.domain.policy import Finding, GateVerdict
@@ -173,18 +174,37 @@ def _normalised(change: ResourceChange) -> dict[str, Any]:
 
 
 def describe(plan: Plan, spec: Spec, *, previous_grants: tuple[str, ...] | None = None) -> tuple[str, ...]:
-    """A plan in words: a count, one line per entry and action, then what is allowed now that was not, and the reverse.
+    """A plan in words: a count, a line per entry and action, whom that reaches, what is allowed now and what no longer.
 
     Args:
         plan: the decoded plan.
         spec: the spec that was planned.
         previous_grants: grants of the last applied spec; None when nothing was applied yet.
     """
-    lines = [count_line(plan), *_entry_lines(plan)]
+    lines = [*plan_lines(plan), *plan_radius(plan, spec).lines()]
     change = compare(previous_grants or (), () if plan.removes_all else grants(spec))
     lines += [f"{_NEWLY}{sentence}" for sentence in change.added]
     lines += [f"no longer allowed: {sentence}" for sentence in change.removed]
     return tuple(lines)
+
+
+def plan_lines(plan: Plan) -> tuple[str, ...]:
+    """What a plan makes, changes and destroys: a count, then a line per entry and action."""
+    return (count_line(plan), *_entry_lines(plan))
+
+
+def plan_radius(plan: Plan, spec: Spec) -> BlastRadius:
+    """Whom a plan reaches: everything that hangs on what it changes, replaces or destroys.
+
+    What is created, or taken into the state unchanged, reaches nobody who was there before.
+    """
+    reaching = [c for c in plan.changing() if c.mode == "managed" and c.entry and c.action is not Action.CREATE]
+    gone = (Action.REPLACE, Action.DELETE)
+    return radius_of(
+        spec,
+        {change.entry for change in reaching if change.action_reason != ADOPTED},
+        {change.entry for change in reaching if change.action in gone},
+    )
 
 
 def folded(lines: Sequence[str], *, shown: int = 6) -> tuple[str, ...]:

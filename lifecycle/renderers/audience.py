@@ -18,7 +18,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from lifecycle.domain.change_words import ChangeInWords
 from lifecycle.domain.evidence import Audience, EvidencePack, EvidenceSection, EvidenceTable
+from lifecycle.domain.grants import GrantChange
 from lifecycle.domain.policy import Finding, GateVerdict, RuleCard
 
 WITHHELD = "withheld"
@@ -212,6 +214,31 @@ def verdict_for(
 
     errors = tuple("an engine error; see the gate's own output" for _ in verdict.errors)
     return replace(verdict, findings=tuple(told(finding) for finding in verdict.findings), errors=errors)
+
+
+def change_for(change: ChangeInWords, audience: Audience, names: Pseudonyms | None) -> ChangeInWords:
+    """A change in words: auditors get its sentences scrubbed, the public how many there are.
+
+    Args:
+        change: in full.
+        audience: who may read it.
+        names: for auditors.
+    """
+    if audience is Audience.INTERNAL:
+        return change
+    if audience is Audience.PUBLIC or names is None:
+        return change.withheld_words()
+
+    def told(texts: Iterable[str]) -> tuple[str, ...]:
+        return tuple(names.scrub(text) for text in texts)
+
+    radius = change.radius
+    return replace(
+        change,
+        allowed=GrantChange(added=told(change.allowed.added), removed=told(change.allowed.removed)),
+        radius=replace(radius, replaced={name: told(who) for name, who in radius.replaced.items()}),
+        not_shown=names.scrub(change.not_shown),
+    )
 
 
 def known_names(texts: Iterable[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from html import escape
 
 from lifecycle.domain.evidence import EvidencePack, EvidenceSection, EvidenceTable
 
-_STYLE = """
+STYLE = """
 :root{color-scheme:light dark;--ink:#1a1d21;--dim:#565d66;--paper:#fff;--card:#f5f6f8;--line:#d3d7dd;--mark:#1f5fbf;
 --warn:#8a4b00;--warnbg:#fff4e3;--bar:#1f5fbf;--old:#a3341c}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--dim:#a9b1bb;--paper:#15181c;--card:#1e2329;--line:#3a424c;
@@ -58,7 +58,7 @@ font-size:.92rem;margin:.5rem 0}
 th,td,td.w{min-width:0;font-size:8pt;overflow-wrap:anywhere}nav,.skip{display:none}tr,.cards>li{break-inside:avoid}h2,h3{break-after:avoid}
 thead{display:table-header-group}}
 """
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _MOST_AGES = 40
 _LONG_WORD = 32
 _SHORT = re.compile(r"^\d+( [dh])?$|^\d{4}-\d\d-\d\d( \d\d:\d\d)?$|^not shown$")
@@ -70,8 +70,8 @@ def report_html(pack: EvidencePack) -> str:
     body = "".join(_section(number, section) for number, section in enumerate(pack.sections, start=1))
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_STYLE}</style></head><body>'
+        f'<meta http-equiv="Content-Security-Policy" content="{CONTENT_POLICY}">'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{STYLE}</style></head><body>'
         f'<a class="skip" href="#main">Skip to the answers</a><header><h1>{title}</h1>'
         f'<p class="lead">Made {pack.made:%Y-%m-%d %H:%M} UTC by lifecycle {escape(pack.tool_version)}'
         f"{escape(f', {pack.audience_note}') if pack.audience_note else ''}. What has no source here reads "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from lifecycle.domain.change_words import ChangeInWords
 from lifecycle.domain.policy import Finding, GateVerdict, Severity
 
 # GitHub refuses comments beyond 65,536 characters.
@@ -16,13 +17,13 @@ MOST_ROWS, LONGEST_CELL = 100, 400
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 
 
-def findings_markdown(verdict: GateVerdict, *, environment: str, effect: Sequence[str] = ()) -> str:
+def findings_markdown(verdict: GateVerdict, *, environment: str, change: ChangeInWords | None = None) -> str:
     """Render.
 
     Args:
         verdict: of the gate.
         environment: of the spec.
-        effect: what the change allows or takes away, in words; see `grants.compare`.
+        change: what it does, allows and takes away, and whom it reaches; None when nobody asked.
     """
     said = "passed" if verdict.passed else "NOT passed"
     lines = [
@@ -32,10 +33,9 @@ def findings_markdown(verdict: GateVerdict, *, environment: str, effect: Sequenc
         f"{verdict.rules_evaluated} rules, bundle {plain(verdict.bundle_digest[7:19] or 'not read')}",
     ]
     lines += [f"- **could not be evaluated**: {plain(error)}" for error in verdict.errors]
-    lines += (
-        ["", "**What changes for whom**", "", *(f"- {plain(text)}" for text in effect[:MOST_ROWS])] if effect else []
-    )
-    lines += [f"- and {len(effect) - MOST_ROWS} more" if len(effect) > MOST_ROWS else ""]
+    for heading, told in change.parts() if change else ():
+        lines += ["", f"**{plain(heading)}**", "", *(f"- {plain(text)}" for text in told[:MOST_ROWS])]
+        lines += [f"- and {len(told) - MOST_ROWS} more"] if len(told) > MOST_ROWS else []
     lines += _table("Blocking", verdict.blocking)
     lines += _table("Shown", [f for f in verdict.findings if f.severity is not Severity.ERROR and not f.waiver])
     lines += _table("Waived", [f for f in verdict.findings if f.waiver])

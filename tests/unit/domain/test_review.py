@@ -53,6 +53,8 @@ def test_the_words_count_group_and_name_what_is_destroyed() -> None:
         "agents.eu-1: creates 2 x ECS service, SQS queue",
         "agents.eu-1: destroys and makes anew ECS task definition",
         "credentials.old: destroys Secrets Manager secret",
+        "credentials.old gets a new value or ends; nothing declared depends on it",
+        "reaches 1 agent, 1 credential; changed: agents.eu-1, credentials.old",
     )
 
 
@@ -105,7 +107,9 @@ def test_an_unknown_action_and_objects_outside_the_spec_are_said() -> None:
 def test_taking_what_exists_into_the_state_is_said_apart_from_changing() -> None:
     adopted = change(Action.UPDATE, action_reason="imported")
     lines = describe(plan(adopted, change(Action.UPDATE, address="b")), SPEC, previous_grants=grants(SPEC))
-    assert lines == ("2 to change", "agents.eu-1: adopts SQS queue", "agents.eu-1: changes SQS queue")
+    assert lines[:3] == ("2 to change", "agents.eu-1: adopts SQS queue", "agents.eu-1: changes SQS queue")
+    assert lines[3:] == ("reaches 1 agent; changed: agents.eu-1",)
+    assert describe(plan(adopted), SPEC, previous_grants=grants(SPEC))[2:] == ()
 
 
 def test_only_outputs_is_not_nothing() -> None:

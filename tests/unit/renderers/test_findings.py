@@ -7,9 +7,13 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
+from lifecycle.domain.blast_radius import BlastRadius
+from lifecycle.domain.change_words import ChangeInWords
 from lifecycle.domain.errors import Place
+from lifecycle.domain.grants import GrantChange
 from lifecycle.domain.policy import Finding, GateVerdict, RuleCard, Severity
 from lifecycle.renderers.findings_github import findings_github
+from lifecycle.renderers.findings_html import findings_html
 from lifecycle.renderers.findings_junit import findings_junit
 from lifecycle.renderers.findings_markdown import findings_markdown
 from lifecycle.renderers.findings_sarif import findings_sarif
@@ -56,6 +60,11 @@ def verdict(*findings: Finding, errors: tuple[str, ...] = (), asked: tuple[str, 
         bundle_digest="sha256:" + "a" * 64,
         evaluated=asked,
     )
+
+
+def said(*added: str) -> ChangeInWords:
+    allowed = GrantChange(added=added, removed=())
+    return ChangeInWords(since="main", allowed=allowed, radius=BlastRadius(replaced={}))
 
 
 ALL = (
@@ -133,7 +142,7 @@ def test_annotations_stand_on_the_line_of_the_spec_and_waived_ones_are_notices()
 
 def test_markdown_says_what_changes_and_what_to_do() -> None:
     text = findings_markdown(
-        verdict(finding(), finding(waiver="W-1")), environment="prod", effect=("newly allowed: host a on port 443",)
+        verdict(finding(), finding(waiver="W-1")), environment="prod", change=said("newly allowed: host a on port 443")
     )
     assert "### Policy gate for prod: NOT passed" in text
     assert "- newly allowed: host a on port 443" in text
@@ -143,7 +152,7 @@ def test_markdown_says_what_changes_and_what_to_do() -> None:
 
 
 def test_markdown_carries_no_markup_of_the_spec() -> None:
-    text = findings_markdown(verdict(finding(message=HOSTILE)), environment="prod", effect=(HOSTILE,))
+    text = findings_markdown(verdict(finding(message=HOSTILE)), environment="prod", change=said(HOSTILE))
     assert "<script" not in text
     assert "@team" not in text
     assert "https://" not in text
@@ -155,6 +164,17 @@ def test_markdown_carries_no_markup_of_the_spec() -> None:
 
 def test_markdown_stays_below_what_github_takes() -> None:
     many = tuple(finding(message="x" * 5000) for _ in range(2000))
-    text = findings_markdown(verdict(*many), environment="prod", effect=("y" * 5000,) * 500)
+    text = findings_markdown(verdict(*many), environment="prod", change=said(*(f"{n}{'y' * 5000}" for n in range(500))))
     assert len(text) < 65536 * 2
     assert "and 1900 more" in text
+
+
+@pytest.mark.parametrize("given", ALL)
+def test_the_page_loads_nothing_and_holds_markup_of_a_spec_as_text(given: GateVerdict) -> None:
+    page = findings_html(given, environment="prod", change=said(HOSTILE))
+    assert "<script" not in page and "src=" not in page and "<a " not in page
+    assert "default-src 'none'" in page
+    assert "<h2>What changes for whom, since main</h2>" in page
+    assert f"Policy gate for prod: {'passed' if given.passed else 'NOT passed'}" in page
+    for item in given.findings:
+        assert item.rule in page
