@@ -217,12 +217,13 @@ class Walk:
 
         view, doctor, target = self._view, self._doctor, self._doctor.target(self._name)
         host = urlsplit(self._endpoint).hostname or ""
+        secured = self._endpoint.startswith("https://")
         major, _, minor = target.api_version.partition(".")
         pinned = (int(major), int(minor.partition(".")[0] or 0))
         yield Check(name="endpoint name", look=lambda: access.name_not_resolved(view, host))
         yield Check(name="proxy", look=lambda: access.proxy_refuses(view, host))
         yield Check(name="connection", look=lambda: access.connection_fails(view, host))
-        yield Check(name="TLS", look=lambda: access.tls_fails(view, host))
+        yield Check(name="TLS", look=lambda: access.tls_fails(view, host, spoken=secured))
         yield Check(name="service", look=lambda: access.service_fails(view))
         yield Check(name="API version", look=lambda: access.version_differs(view, pinned))
         yield Check(name="API key", look=lambda: access.key_refused(view, self._login))

@@ -11,14 +11,13 @@ from lifecycle.bootstrap.surroundings import Surroundings, utc_now
 from lifecycle.domain.diagnosis import Seen
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.naming import DERIVED_NAMES, cloud_name
-from lifecycle.domain.secret import SecretRef, VersionStage
+from lifecycle.domain.secret import SecretRef, SecretText, VersionStage
 from lifecycle.domain.spec import Agent, Credential
 from lifecycle.foundation.known_secrets import KnownSecrets
 from lifecycle.operations.diagnose_agents import Tasks
 
 if TYPE_CHECKING:
     from lifecycle.clients.datarobot_answers import DataRobotAnswers
-    from lifecycle.domain.secret import SecretText
 
 _HTTPS = 443
 
@@ -70,6 +69,10 @@ class WatchedAgent:
         """Whose key it has, asked with that key through the proxy of its egress."""
         return self._answers.ask("/account/info/")
 
+    def reach(self) -> Seen:
+        """What comes from DataRobot's host through the proxy of its egress; no token is sent."""
+        return self._from_its_position(SecretText("")).knock(self._endpoint)
+
     def not_admitted(self) -> str:
         """The host of DataRobot that its egress does not admit; empty = it does, or is on this machine."""
         from lifecycle.clients.endpoints import is_loopback
@@ -99,12 +102,15 @@ class WatchedAgent:
 
     @cached_property
     def _answers(self) -> DataRobotAnswers:
+        return self._from_its_position(stored_token(self._stores, self._known, self._credential))
+
+    def _from_its_position(self, token: SecretText) -> DataRobotAnswers:
         from lifecycle.clients.datarobot import DataRobotClient
         from lifecycle.clients.datarobot_answers import DataRobotAnswers
+        from lifecycle.clients.web import WebClient
 
-        token = stored_token(self._stores, self._known, self._credential)
-        client = DataRobotClient(self._endpoint, token)
-        return DataRobotAnswers(client.through(self._around.spec.allowlists[self._agent.egress].proxy or ""))
+        web = WebClient(proxy=self._around.spec.allowlists[self._agent.egress].proxy or "")
+        return DataRobotAnswers(DataRobotClient(self._endpoint, token, web=web), web=web)
 
 
 def stored_token(stores: Stores, known: KnownSecrets, credential: Credential) -> SecretText:

@@ -59,8 +59,16 @@ def connection_fails(view: Installation, host: str) -> Finding:
     return Fine(evidence="connected")
 
 
-def tls_fails(view: Installation, host: str) -> Finding:
-    """The connection is not secured as it must be."""
+def tls_fails(view: Installation, host: str, *, spoken: bool) -> Finding:
+    """The connection is not secured as it must be.
+
+    Args:
+        view: the installation.
+        host: its name.
+        spoken: whether the endpoint is https; plain http is for this machine only.
+    """
+    if not spoken:
+        return NotAsked(why="plain http on this machine")
     reason = view.ask("/version/").reason
     if reason in _TLS:
         return _unreached(f"TLS with {host} fails", str(reason), _TLS[reason])

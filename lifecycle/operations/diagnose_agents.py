@@ -16,7 +16,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 from lifecycle.domain.diagnosis import Cause, Finding, Fine, NotAsked, Seen, Unknown, moment, plain
-from lifecycle.domain.errors import ExitCode
+from lifecycle.domain.errors import ExitCode, NotFoundError
 from lifecycle.domain.verification import Reason
 from lifecycle.operations.diagnose import Installation
 
@@ -60,6 +60,10 @@ class AgentView(Protocol):
         """`GET /account/info/` with its own token, from its own position. Raises LifecycleError without a token."""
         ...
 
+    def reach(self) -> Seen:
+        """What comes from DataRobot's host when it is asked from the agent's position, without a token."""
+        ...
+
     def not_admitted(self) -> str:
         """The host of DataRobot that its egress does not admit; empty = it does."""
         ...
@@ -73,7 +77,10 @@ def not_running(agents: Sequence[AgentView]) -> Finding:
     """An agent has fewer tasks than it should have, or none."""
     told: list[str] = []
     for agent in agents:
-        tasks = agent.tasks()
+        try:
+            tasks = agent.tasks()
+        except NotFoundError as error:
+            return Cause(message=f"agent {agent.name} does not exist", evidence=error.message, remedy=error.remedy)
         if tasks is None:
             continue
         counts = f"{agent.name} {tasks.running} of {tasks.wanted} tasks"
@@ -108,7 +115,7 @@ def environment_ill(view: Installation, agents: Sequence[AgentView]) -> Finding:
 def channel_failing(view: Installation, now: datetime) -> Finding:
     """An agent reported that its spooler channel fails, or that it is held back."""
     for event, remedy in (
-        (CHANNEL_FAILED, "check the agent's spooler settings and its right to receive: lifecycle verify --kind …"),
+        (CHANNEL_FAILED, "check the agent's spooler settings, its right to receive, and its log"),
         (RATE_LIMITED, "aggregate records in the library, or ask for a higher limit"),
     ):
         seen = view.ask(f"/eventLogs/?event={quote(event)}&order=desc&limit=20")
@@ -128,7 +135,11 @@ def token_refused(agents: Sequence[AgentView]) -> Finding:
     """An agent's token is refused, or is of another user than the spec says."""
     unknown = ""
     for agent in agents:
-        seen = agent.login()
+        try:
+            seen = agent.login()
+        except NotFoundError as error:
+            remedy = "have its first value issued: lifecycle rotate status, then lifecycle apply"
+            return Cause(message=f"agent {agent.name} has no token", evidence=error.message, remedy=remedy)
         owner = plain(seen.document.get("email", ""))
         if seen.status in (401, 403) and seen.native:
             remedy = "rotate it: lifecycle rotate apply, with the name of the agent's api_token"
@@ -138,11 +149,11 @@ def token_refused(agents: Sequence[AgentView]) -> Finding:
             remedy = "give the agent a key of that user: lifecycle rotate apply"
             message = f"the token of agent {agent.name} is not of {agent.principal}"
             return Cause(message=message, evidence=f"it is of {owner}", remedy=remedy)
-        if not seen.good and seen.reason is Reason.WORKS:
+        if not seen.good:
             unknown = f"{agent.name}: {seen.in_words()}"
     if not agents:
         return NotAsked(why="the spec has no agents at this installation")
-    return Unknown(why=unknown) if unknown else Fine(evidence=f"{len(agents)} accepted or not met")
+    return Unknown(why=unknown) if unknown else Fine(evidence=f"{len(agents)} accepted")
 
 
 def network_closed(agents: Sequence[AgentView]) -> Finding:
@@ -152,7 +163,7 @@ def network_closed(agents: Sequence[AgentView]) -> Finding:
         if host:
             remedy = "add the host to the allowlist that is its egress, then lifecycle apply"
             return Cause(message=f"the egress of agent {agent.name} is closed", evidence=host, remedy=remedy)
-        seen = agent.login()
+        seen = agent.reach()
         if seen.reason is not Reason.WORKS:
             remedy = "check proxy, route and TLS from the position of the agent"
             message = f"agent {agent.name} does not reach DataRobot from its position"

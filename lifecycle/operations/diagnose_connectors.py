@@ -39,7 +39,7 @@ def connector_refused(verified: Callable[[], Sequence[ConnectorResult]], unasked
     left = f"; by lifecycle verify only: {', '.join(unasked)}" if unasked else ""
     if broken:
         result = broken[0].result
-        detail = f" ({plain(result.detail)})" if result.detail else ""
+        detail = f" ({result.detail})" if result.detail else ""
         return Cause(
             message=f"connector {broken[0].name} does not work",
             evidence=f"{result.reason}{detail}",
