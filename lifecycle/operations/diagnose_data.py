@@ -78,11 +78,13 @@ class DataView:
         installation: where the deployment is.
         deployment: its id.
         table: the file.
+        most_rows: how many of them are read.
     """
 
     installation: Installation
     deployment: str
     table: Table
+    most_rows: int = MOST_ROWS
     rows: int = field(default=0, init=False)
     ragged: int = field(default=0, init=False)
 
@@ -102,7 +104,7 @@ class DataView:
         places = {name: place for place, name in enumerate(self.table.columns) if name in self.features}
         found = {name: Column() for name in places}
         for number, row in enumerate(self.table.rows(), start=1):
-            if number > MOST_ROWS:
+            if number > self.most_rows:
                 break
             self.rows = number
             if len(row) != len(self.table.columns):

@@ -134,6 +134,11 @@ def test_file_that_fits_into_one_request() -> None:
     fine(data.file_too_large(_view(Sheet(size=data.REAL_TIME_LIMIT))))
 
 
-def test_endless_file_is_read_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "MOST_ROWS", 3)
-    assert fine(data.rows_broken(_view(Sheet(content=(_GOOD,) * 9)))) == "3 rows"
+def test_endless_file_is_read_to_a_bound() -> None:
+    view = data.DataView(
+        installation=Table({"/deployments/d1/features/": rows(*_FEATURES)}),
+        deployment="d1",
+        table=Sheet(content=(_GOOD,) * 9),
+        most_rows=3,
+    )
+    assert fine(data.rows_broken(view)) == "3 rows"
