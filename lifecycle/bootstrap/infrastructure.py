@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -13,7 +14,7 @@ from lifecycle import __version__
 from lifecycle.bootstrap.digests import provider_digest
 from lifecycle.bootstrap.gate import pinned_gate
 from lifecycle.bootstrap.in_flight import made_in_flight
-from lifecycle.bootstrap.live_state import live_versions, restored_secrets
+from lifecycle.bootstrap.live_state import credential_versions, live_versions, restored_secrets
 from lifecycle.bootstrap.policy_files import policy_documents
 from lifecycle.bootstrap.progress import TerraformProgress
 from lifecycle.bootstrap.surroundings import Surroundings, new_id, utc_now
@@ -87,6 +88,7 @@ class Infrastructure:
             mirror=self.mirror,
             platforms=spec.terraform.platforms,
             parallelism=spec.terraform.parallelism,
+            plan_variables=self._versions,
             state=_state_in_words(around),
         )
         key = lock_object_key(spec.backend)
@@ -101,6 +103,13 @@ class Infrastructure:
             observer=self.progress.hear,
             lock_holder=stored_lock(lambda: self._lock_object(key)) if key else None,
         )
+
+    def _versions(self) -> Mapping[str, str]:
+        """Every credential of the spec, also one that has no value yet: a module may count on its key."""
+        from lifecycle.terraform_cli.render import VERSIONS
+
+        known = credential_versions(self._journal())
+        return {VERSIONS: json.dumps({name: known.get(name, 0) for name in sorted(self._around.spec.credentials)})}
 
     @cached_property
     def mirror(self) -> ProviderMirror | None:

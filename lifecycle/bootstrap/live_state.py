@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from lifecycle.bootstrap.surroundings import Surroundings
 from lifecycle.domain.naming import secret_name
 from lifecycle.domain.ports import RotationJournal
-from lifecycle.domain.rotation import Outcome, RotationRecord
+from lifecycle.domain.rotation import Outcome, RotationRecord, State
 from lifecycle.domain.spec import Manage
 
 
@@ -22,6 +22,21 @@ def live_versions(journal: RotationJournal, entries: Iterable[str]) -> Mapping[s
     before = {entry.removeprefix(section) for entry in entries if entry.startswith(section)}
     records = {name: journal.head(name).record for name in {*journal.credentials(), *before}}
     return {name: _live(record) if record is not None else 0 for name, record in records.items()}
+
+
+def credential_versions(journal: RotationJournal) -> Mapping[str, int]:
+    """Per credential of the journal, which of its operations the current value is from; it only counts up.
+
+    A rollback keeps the number of the operation it undoes: whoever writes a value by this number has written the
+    rejected one, and must write again.
+    """
+    records = {name: journal.head(name).record for name in journal.credentials()}
+    return {name: _version(record) for name, record in sorted(records.items()) if record is not None}
+
+
+def _version(record: RotationRecord) -> int:
+    over = record.promoted or record.state is State.CLOSED
+    return record.number if over else max(0, record.number - 1)
 
 
 def _live(record: RotationRecord) -> int:

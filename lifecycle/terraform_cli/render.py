@@ -1,7 +1,9 @@
 """The generated Terraform root of one environment: pure, sorted, stable.
 
 It holds what static modules cannot express: backend, provider, one module call per spec entry, `moved` and `import`
-blocks, outputs. No time stamp, no secret, no address of a sandbox: the same spec gives the same bytes anywhere.
+blocks, outputs, and a variable with the version of each credential: no module of ours carries a value, but one that
+stands beside the generated file may (`*_wo`), and takes its `*_wo_version` from there. No time stamp, no secret, no
+address of a sandbox: the same spec gives the same bytes anywhere.
 """
 
 from __future__ import annotations
@@ -32,6 +34,13 @@ _OUTPUTS: Mapping[str, tuple[str, ...]] = {
     "proxy_allowlist": ("prefix_list_ids", "security_group_id", "rule_group_arns", "domain_list_ids", "rendered"),
     "mlops_agent": ("service_name", "cluster", "security_group_id", "queue_url", "log_group"),
     "credential_shell": ("arn", "name"),
+}
+VERSIONS = "credential_versions"
+_VERSIONS_VARIABLE = {
+    "type": "map(number)",
+    "default": {},
+    "nullable": False,
+    "description": "Credential -> the rotation that its current value is from, as the journal says at plan time.",
 }
 _NETWORK_ARGUMENTS = ("vpc_id", "subnet_ids")
 _SECRET_RESOURCE = "aws_secretsmanager_secret.this"  # noqa: S105 - an address inside the module
@@ -73,6 +82,8 @@ def render(
     root: dict[str, Any] = {"//": _COMMENT, "terraform": _terraform_block(spec, bool(owned))}
     if modules:
         root |= {"provider": {"aws": _provider(_aws(spec))}, "module": modules, "output": _outputs(owned)}
+    if spec.credentials:
+        root["variable"] = {VERSIONS: _VERSIONS_VARIABLE}
     root |= _network(spec, modules) | _moved(owned) | _imports(owned, restored or {}, adopted or {})
     return {GENERATED_FILE: orjson.dumps(root, option=_OPTIONS)}
 

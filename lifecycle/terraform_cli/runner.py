@@ -338,7 +338,8 @@ class TerraformCli:
             plan_file=arguments[0] if command == "apply" else "",
         )
         with memory_file("terraform.tfrc", cli_config(self._place.mirror)) as config:
-            environment = {**self._environment, "TF_CLI_CONFIG_FILE": f"/proc/self/fd/{config}"}
+            given = self._environment | self._place.added_to(command)
+            environment = {**given, "TF_CLI_CONFIG_FILE": f"/proc/self/fd/{config}"}
             finished = run(
                 argv,
                 cwd=self._place.folder,

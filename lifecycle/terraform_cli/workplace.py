@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -39,6 +39,7 @@ class Workplace:
         binary: path or name of terraform or tofu.
         environment: the whole environment of the child, chosen by the caller; never our own.
         variables: root variables, passed as `TF_VAR_*`; values only in the child's environment.
+        plan_variables: root variables that hold nothing secret, read anew for each plan; a saved plan keeps them.
         data_dir: where Terraform keeps its working files (`TF_DATA_DIR`); inside `folder` when None.
         mirror: where providers are; None downloads them.
         platforms: those the lock file must cover.
@@ -51,6 +52,7 @@ class Workplace:
     binary: str = "terraform"
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     variables: Mapping[str, SecretText] = field(default_factory=dict, repr=False)
+    plan_variables: Callable[[], Mapping[str, str]] = dict
     data_dir: Path | None = None
     mirror: ProviderMirror | None = None
     platforms: tuple[str, ...] = ()
@@ -74,6 +76,12 @@ class Workplace:
         if self.data_dir is not None:
             child["TF_DATA_DIR"] = str(self.data_dir)
         return child | dict(_variables(self.variables))
+
+    def added_to(self, command: str) -> dict[str, str]:
+        """What this command gets beside that. An apply gets nothing: the plan says what was reviewed."""
+        if command != "plan":
+            return {}
+        return dict(_variables({name: SecretText(text) for name, text in self.plan_variables().items()}))
 
     def secrets(self) -> tuple[SecretText, ...]:
         """Every value the child is given that may not appear in a message."""

@@ -40,7 +40,11 @@ def cli(folder: Path, binary: Path, environment: dict[str, str], **more: Any) ->
         "environment_name": "test",
         "binary": str(binary),
         "environment": {name: text for name, text in environment.items() if name != "TF_CLI_CONFIG_FILE"},
-    } | {name: more.pop(name) for name in ("variables", "data_dir", "mirror", "platforms", "state") if name in more}
+    } | {
+        name: more.pop(name)
+        for name in ("variables", "plan_variables", "data_dir", "mirror", "platforms", "state")
+        if name in more
+    }
     given: dict[str, Any] = {
         "records": RunRecords(folder.parent / "runs"),
         "clock": lambda: datetime.now(UTC),
