@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.servers.feast_server",
     "tests.servers.glewlwyd",
     "tests.servers.https_target",
+    "tests.servers.kafka",
     "tests.servers.moto",
     "tests.servers.oidc",
     "tests.servers.openbao",

@@ -48,6 +48,7 @@ class Endpoints:
             "datarobot_prediction_server": lambda item: (*self._datarobot(item), *_stated(item.settings)),
             "entra_application": lambda connector: (connector.settings.authority or _ENTRA,),
             "feature_store": lambda item: tuple(filter(None, (item.settings.url, item.settings.registry))),
+            "kafka_spooler": lambda item: tuple(f"kafka://{broker}" for broker in item.settings.bootstrap),
             "oauth_token": self._oauth_token,
             "pubsub_spooler": lambda connector: (connector.settings.url, connector.settings.token_url),
             "s3": self._s3,

@@ -19,6 +19,7 @@ def spooler_builders() -> Mapping[str, Builder]:
     """One builder per kind of `spooler_kinds`."""
     return {
         "filesystem_spooler": _filesystem,
+        "kafka_spooler": _kafka,
         "pubsub_spooler": _pubsub,
         "rabbitmq_spooler": _rabbitmq,
     }
@@ -26,10 +27,11 @@ def spooler_builders() -> Mapping[str, Builder]:
 
 def spooler_kinds() -> tuple[Kind, ...]:
     """Their kinds: one line each."""
-    from lifecycle.connectors import filesystem_spooler, pubsub_spooler, rabbitmq_spooler
+    from lifecycle.connectors import filesystem_spooler, kafka_spooler, pubsub_spooler, rabbitmq_spooler
 
     return (
         filesystem_spooler.KIND,
+        kafka_spooler.KIND,
         pubsub_spooler.KIND,
         rabbitmq_spooler.KIND,
     )
@@ -39,6 +41,12 @@ def _filesystem(_settings: Any, _credential: Credential | None) -> ConnectorVeri
     from lifecycle.connectors.filesystem_spooler import FilesystemSpoolerVerifier
 
     return FilesystemSpoolerVerifier(clock=utc_now)
+
+
+def _kafka(_settings: Any, _credential: Credential | None) -> ConnectorVerifier:
+    from lifecycle.connectors.kafka_spooler import KafkaSpoolerVerifier
+
+    return KafkaSpoolerVerifier(clock=utc_now)
 
 
 def _pubsub(settings: Any, _credential: Credential | None) -> ConnectorVerifier:

