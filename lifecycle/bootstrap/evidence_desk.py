@@ -6,11 +6,13 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lifecycle import __version__
+from lifecycle.bootstrap.bundle_signatures import bundle_signatures
 from lifecycle.bootstrap.gate import gate, rule_cards
 from lifecycle.bootstrap.surroundings import Surroundings, utc_now
 from lifecycle.domain.errors import ConfigurationError, IntegrityError, LifecycleError
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from lifecycle.operations.reconcile_listings import Inspected
     from lifecycle.renderers.audience import Pseudonyms
 
+Held = tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]  # rows, and what could not be read
 _SIGNER_WORDS = 3  # principal, key type, key: what is between the first two are options
 
 
@@ -35,6 +38,7 @@ def write_evidence(
     wanted: PackRequest,
     *,
     inspected: Callable[[], tuple[Inspected, ...]] | None = None,
+    held: Callable[[], Held] | None = None,
 ) -> list[str]:
     """Write the pack; returns the relative paths.
 
@@ -43,6 +47,7 @@ def write_evidence(
         journal: opens the journal; one that cannot be read is told in the pack.
         wanted: folder, period, audience.
         inspected: whom to ask for listings; None = nobody, which the pack says.
+        held: reads what our logins may do at the providers, and what could not be read; None = nobody is asked.
 
     Raises:
         ConfigurationError: the folder holds something already.
@@ -59,6 +64,7 @@ def write_evidence(
     originals = _originals(around)
     made = utc_now()
     sources = _sources(around, journal, originals, made, inspected)
+    sources = _with_held(sources, held)
     pack = gather_evidence(sources, since=wanted.since, until=wanted.until, made=made, tool_version=__version__)
     if audience is not Audience.INTERNAL:
         originals = {"ORIGINALS.sha256": _sums(originals)}
@@ -86,10 +92,8 @@ def _sources(
     from lifecycle.operations.evidence_sources import EvidenceSources
     from lifecycle.operations.reconcile_listings import reconcile_listings
 
-    gaps: dict[str, tuple[str, ...]] = {
-        "q6-policies": ("who signed the bundle",),
-        "q9-rights": ("what the identities hold at the provider now",),
-    }
+    signatures, unsigned = bundle_signatures(around)
+    gaps: dict[str, tuple[str, ...]] = {"q6-policies": unsigned}
     records = _records(journal, gaps)
     listings = None
     if inspected is None:
@@ -114,7 +118,16 @@ def _sources(
         listings=listings,
         signers=_signers(around),
         heads=heads,
+        bundle_signatures=signatures,
     )
+
+
+def _with_held(sources: EvidenceSources, held: Callable[[], Held] | None) -> EvidenceSources:
+    """With the rights that our logins hold, as the providers tell them."""
+    unasked = ("what this login holds at the providers was not read (--ask-providers)",)
+    rows, gaps = held() if held is not None else ((), unasked)
+    told = (*sources.gaps.get("q9-rights", ()), *gaps)
+    return replace(sources, rights_held=rows, gaps={**sources.gaps, "q9-rights": told})
 
 
 def _originals(around: Surroundings) -> dict[str, bytes]:
@@ -236,7 +249,7 @@ def _rights(around: Surroundings, gaps: dict[str, tuple[str, ...]]) -> tuple[tup
     try:
         files = generate_policies(around.spec)
     except ConfigurationError as error:
-        gaps["q9-rights"] = (*gaps["q9-rights"], f"the least rights: {error.message}")
+        gaps["q9-rights"] = (f"the least rights: {error.message}",)
         return ()
     rows = []
     for path, text in sorted(files.items()):

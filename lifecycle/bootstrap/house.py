@@ -331,9 +331,12 @@ class House:
             ask_providers: compare their own lists with the journal; needs the network and their logins.
         """
         from lifecycle.bootstrap.evidence_desk import write_evidence
+        from lifecycle.bootstrap.held_rights import held_rights
 
-        inspected = self.rotation.inspected if ask_providers else None
-        return write_evidence(self._around, lambda: self.rotation.journal, wanted, inspected=inspected)
+        inspected, held = None, None
+        if ask_providers:
+            inspected, held = self.rotation.inspected, lambda: held_rights(self._around, self.rotation.stores)
+        return write_evidence(self._around, lambda: self.rotation.journal, wanted, inspected=inspected, held=held)
 
     @cached_property
     def policy(self) -> PolicyDesk:

@@ -26,6 +26,8 @@ class EvidenceSources:
         listings: what providers list, compared with the journal; None when they were not asked.
         signers: group, principal, limits; who may sign what, by the bundle.
         heads: when, line, digest, signer of each signed head that was checked.
+        bundle_signatures: signer, bundle, version, predecessor of each signature that counts.
+        rights_held: who, where it is written, what it may; read from the providers, None when nobody was asked.
         gaps: section id -> why a source is missing.
         waivers: id, rule, scope, owner, reason, ticket, expires.
         rights: identity, file, what it may do; generated from the spec.
@@ -44,6 +46,8 @@ class EvidenceSources:
     listings: tuple[Reconciled, ...] | None = None
     signers: tuple[tuple[str, ...], ...] = ()
     heads: tuple[tuple[str, ...], ...] = ()
+    bundle_signatures: tuple[tuple[str, ...], ...] = ()
+    rights_held: tuple[tuple[str, ...], ...] | None = None
 
 
 def table(name: str, caption: str, columns: str, rows: Rows) -> EvidenceTable:

@@ -37,7 +37,11 @@ def gather_evidence(
         ("q6-policies", "Which policies and waivers were in force, until when?", _policies(sources, receipts)),
         ("q7-controls", "Which rule answers which control?", [_controls(sources)]),
         ("q8-reviewed", "Was what ran exactly what was reviewed?", [_reviewed(receipts)]),
-        ("q9-rights", "What rights does the tool itself need, and which did it use?", _rights(sources, since, until)),
+        (
+            "q9-rights",
+            "What rights does the tool need, which does it hold, and which did it use?",
+            _rights(sources, since, until),
+        ),
         ("q10-trail", "Has the trail been altered?", _trail(sources, since, until)),
     )
     built = tuple(_section(name, question, tables, sources) for name, question, tables in sections)
@@ -120,7 +124,12 @@ def _policies(sources: EvidenceSources, receipts: tuple[Receipt, ...]) -> list[E
     columns = "Id, Rule, Scope, Owner, Reason, Ticket, Expires, Days left"
     waivers = replace(table("waivers", "Waivers", columns, list(sources.waivers)), empty="none is on file")
     signers = table("signers", "Who may sign, by the bundle", "Group, Principal, Limits", list(sources.signers))
-    return [table("bundles", "Policy bundles in force", "Run, Bundle, Rules evaluated", rows), waivers, signers]
+    told = list(sources.bundle_signatures)
+    signed = table(
+        "bundle-signatures", "Who signed the bundle that lies there now", "By, Bundle, Version, Follows", told
+    )
+    bundles = table("bundles", "Policy bundles in force", "Run, Bundle, Rules evaluated", rows)
+    return [bundles, *([signed] if told else []), waivers, signers]
 
 
 def _controls(sources: EvidenceSources) -> EvidenceTable:
@@ -160,7 +169,10 @@ def _reviewed(receipts: tuple[Receipt, ...]) -> EvidenceTable:
 def _rights(sources: EvidenceSources, since: datetime, until: datetime) -> list[EvidenceTable]:
     used = Counter((e.actor, e.action) for e in sources.events or () if since <= e.at <= until)
     rows: Rows = [(actor, action, str(count)) for (actor, action), count in sorted(used.items())]
+    held = table("rights-held", "What this login holds, as the providers tell it", "Who, Written in, May", [])
+    found = [replace(held, rows=sources.rights_held)] if sources.rights_held else []
     return [
+        *found,
         table("rights", "Least rights, from the spec", "Identity, File, May", list(sources.rights)),
         table("rights-used", "What was done in the period, by whom", "Who, Action, Times", rows),
     ]

@@ -64,6 +64,7 @@ _AUDITOR: Mapping[str, Mapping[str, _How]] = {
         **dict.fromkeys(("Id", "Rule", "Ticket", "Expires", "Days left"), _K),
         **{"Scope": _S, "Owner": _N, "Reason": _S},
     },
+    "bundle-signatures": {"By": _N, **dict.fromkeys(("Bundle", "Version", "Follows"), _K)},
     "signers": {"Group": _K, "Principal": _N, "Limits": _K},
     "controls": dict.fromkeys(("Control", "Rule", "Title", "Result"), _K),
     "applies": {
@@ -71,6 +72,7 @@ _AUDITOR: Mapping[str, Mapping[str, _How]] = {
         **{"Approved by": _S, "Recomputed": _S},
     },
     "rights": {"Identity": _K, "File": _S, "May": _S},
+    "rights-held": dict.fromkeys(("Who", "Written in", "May"), _S),
     "rights-used": {"Who": _N, "Action": _K, "Times": _K},
     "trail": {"Head": _K, "Events": _K},
     "heads": {"Signed": _K, "Line": _K, "Head": _K, "By": _N},
@@ -90,6 +92,7 @@ _PUBLIC: Mapping[str, Mapping[str, _How]] = {
     "overdue": {"Credential": _N, "Due since": _K, "Behind": _K},
     "leak-scans": {"Result": _K, "Bytes": _K},
     "bundles": {"Bundle": _K, "Rules evaluated": _K},
+    "bundle-signatures": dict.fromkeys(("Bundle", "Version", "Follows"), _K),
     "waivers": {"Rule": _K, "Expires": _K, "Days left": _K},
     "controls": dict.fromkeys(("Control", "Rule", "Title", "Result"), _K),
     "applies": {"State": _K, "Plan": _K, "Effect": _K},
