@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lifecycle.clients.endpoints import is_loopback
@@ -19,6 +21,8 @@ from lifecycle.domain.errors import AmbiguousEffectError, LifecycleError, Remote
 from lifecycle.foundation.deadline import Deadline
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 _CONNECT_SECONDS = 6.0
@@ -116,21 +120,44 @@ class WebClient:
     def _client(self, url: str, deadline: Deadline) -> httpx.Client:
         import httpx
 
-        local = is_loopback(url)
+        environment = not is_loopback(url) and not self._proxy
         timeout = httpx.Timeout(deadline.cap(deadline.seconds_left), connect=deadline.cap(_CONNECT_SECONDS))
         return httpx.Client(
             timeout=timeout,
-            verify=_trust(self._ca_file),
+            verify=_trust(self._ca_file, environment=environment),
             proxy=self._proxy or None,
-            trust_env=not local and not self._proxy,
+            trust_env=environment,
             follow_redirects=False,  # a redirect would carry the Authorization header where nobody reviewed it
         )
 
 
-def _trust(ca_file: str) -> Any:
+def _trust(ca_file: str, *, environment: bool) -> ssl.SSLContext:
+    """Whom to trust, read once: reading the authorities takes longer than the whole rest of an exchange.
+
+    A replaced file is read again, and the system's authorities when the environment names others.
+    """
     import ssl
 
-    return ssl.create_default_context(cafile=ca_file) if ca_file else True
+    if not ca_file:
+        return _system_trust(ssl.get_default_verify_paths(), environment)
+    found = Path(ca_file).stat()
+    return _private_trust(ca_file, (found.st_mtime_ns, found.st_size, found.st_ino))
+
+
+@lru_cache(maxsize=8)
+def _system_trust(paths: object, environment: bool) -> ssl.SSLContext:
+    import httpx
+
+    del paths  # part of the key: SSL_CERT_FILE and SSL_CERT_DIR change it
+    return httpx.create_ssl_context(trust_env=environment)
+
+
+@lru_cache(maxsize=64)
+def _private_trust(ca_file: str, version: tuple[int, int, int]) -> ssl.SSLContext:
+    import ssl
+
+    del version  # part of the key: a replaced file is read again
+    return ssl.create_default_context(cafile=ca_file)
 
 
 def _read(response: httpx.Response, deadline: Deadline) -> bytes:

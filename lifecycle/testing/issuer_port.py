@@ -60,11 +60,21 @@ class IssuerPort(Port):
 
     def last_used(self, principal: str, credential_id: CredentialId) -> datetime | NotReported:
         """A read."""
-        return self.call("issuer.last_used", lambda: self.issuer.last_used(principal, credential_id), write=False)
+
+        def effect() -> datetime | NotReported:
+            used: datetime | NotReported = self.issuer.last_used(principal, credential_id)
+            return used
+
+        return self.call("issuer.last_used", effect, write=False)
 
     def read_back(self, principal: str) -> Minted | NotReported:
         """A read."""
-        return self.call("issuer.read_back", lambda: self.issuer.read_back(principal), write=False)
+
+        def effect() -> Minted | NotReported:
+            again: Minted | NotReported = self.issuer.read_back(principal)
+            return again
+
+        return self.call("issuer.read_back", effect, write=False)
 
     def set_enabled(self, principal: str, credential_id: CredentialId, enabled: bool) -> None:
         """A write."""
