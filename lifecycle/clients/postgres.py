@@ -1,9 +1,10 @@
 """PostgreSQL logins over verified TLS, with a deadline that really ends them.
 
 libpq counts its connect time-out in whole seconds and none for answers, so the asynchronous client runs under one
-deadline. `require_auth` keeps a password from ever being sent in clear, whatever a server asks for: SCRAM only.
+deadline. `require_auth` keeps a password from ever being sent in clear, whatever a server asks for: SCRAM only, at
+Redshift, which has none, MD5 too. A client certificate is shown only where the server asks for one (`sslcertmode`).
 
-Sources: libpq connection parameters (sslmode, require_auth); PostgreSQL appendix A (SQLSTATE).
+Sources: libpq connection parameters (sslmode, require_auth, sslcertmode); PostgreSQL appendix A (SQLSTATE).
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lifecycle.clients.postgres_certificate import certificate_options
 from lifecycle.clients.transport import transport_reason
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.secret import SecretText
@@ -33,13 +35,17 @@ T = TypeVar("T")
 _LOGIN_TEXTS: tuple[tuple[str, Reason], ...] = (
     (r"password authentication failed", Reason.WRONG_VALUE),
     (r"no pg_hba\.conf entry|pg_hba\.conf rejects", Reason.NETWORK_POLICY),
+    (r"certificate authentication failed", Reason.WRONG_VALUE),
     (r"requires a valid client certificate", Reason.NOT_CONFIGURED),
+    (r"server did not request an SSL certificate", Reason.NOT_CONFIGURED),
+    (r"could not (load|read) (private key|certificate) file|key values mismatch", Reason.NOT_CONFIGURED),
     (r"role .* is not permitted to log in", Reason.LOCKED),
     (r"role .* does not exist", Reason.WRONG_TENANT),
     (r"database .* does not exist", Reason.NOT_CONFIGURED),
     (r"permission denied for database|does not have CONNECT privilege", Reason.NO_PERMISSION),
     (r"too many (clients|connections)|remaining connection slots", Reason.THROTTLED),
     (r"starting up|shutting down|terminating connection", Reason.SERVICE_FAULT),
+    (r'authentication method requirement "none" failed', Reason.NOT_CONFIGURED),  # it asks for a password after all
     (r"authentication method requirement|SCRAM authentication requires", Reason.VERSION_NOT_SUPPORTED),
     (r"server does not support SSL", Reason.VERSION_NOT_SUPPORTED),
     (r"certificate has expired", Reason.TLS_EXPIRED),
@@ -48,6 +54,12 @@ _LOGIN_TEXTS: tuple[tuple[str, Reason], ...] = (
     (r"connection refused", Reason.CONNECTION_REFUSED),
     (r"could not translate host name|name or service not known|failed to resolve", Reason.NAME_NOT_RESOLVED),
     (r"timeout expired", Reason.TIMEOUT_CONNECT),
+)
+# Alerts of TLS, which judge a certificate of ours: only where one was shown.
+_CERTIFICATE_TEXTS = (
+    (r"alert certificate expired", Reason.EXPIRED),
+    (r"alert certificate revoked", Reason.REVOKED),
+    (r"alert (unknown ca|bad certificate|certificate unknown)", Reason.WRONG_VALUE),
 )
 _STATES = {
     "28P01": Reason.WRONG_VALUE,
@@ -76,12 +88,14 @@ class PostgresTarget:
         port: its port.
         database: which database to connect to.
         ca_file: trust only this authority; empty = the system's.
+        redshift: whether it is Amazon Redshift, which knows no SCRAM.
     """
 
     host: str
     port: int = 5432
     database: str = "postgres"
     ca_file: str = ""
+    redshift: bool = False
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}/{self.database}"
@@ -89,10 +103,24 @@ class PostgresTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresLogin:
-    """Who logs in."""
+    """Who logs in.
+
+    Attributes:
+        username: the role.
+        password: of the role; empty = none is sent.
+        certificate: a client certificate with its chain, PEM; empty = none is shown.
+        private_key: of that certificate, PEM.
+    """
 
     username: str
-    password: SecretText = field(repr=False)
+    password: SecretText = field(default_factory=lambda: SecretText(""), repr=False)
+    certificate: SecretText = field(default_factory=lambda: SecretText(""), repr=False)
+    private_key: SecretText = field(default_factory=lambda: SecretText(""), repr=False)
+
+    @property
+    def shows_certificate(self) -> bool:
+        """Whether there is one."""
+        return bool(self.certificate)
 
 
 class PostgresFailedError(Exception):
@@ -133,15 +161,17 @@ def run_session(
     deadline = Deadline.after(timeout)
     try:
         addresses = abandonable(lambda: _addresses(target), timeout=timeout, name=f"resolving {target.host}")
-        session = _session(target, addresses, login, work, state)
-        return asyncio.run(asyncio.wait_for(session, deadline.seconds_left))
+        with certificate_options(login.certificate, login.private_key) as certificate:
+            where = {"host": ",".join([target.host] * len(addresses)), "hostaddr": ",".join(addresses)}
+            session = _session(target, login, work, state, {**where, **certificate})
+            return asyncio.run(asyncio.wait_for(session, deadline.seconds_left))
     except TimeoutError:
         reason = Reason.TIMEOUT_READ if state["connected"] else Reason.TIMEOUT_CONNECT
         failed = PostgresFailedError(reason, "deadline", connected=state["connected"])
     except Exception as error:
         if not _is_ours(error):
             raise
-        failed = _failed(error, connected=state["connected"])
+        failed = _failed(error, connected=state["connected"], shown=login.shows_certificate)
     raise failed from None  # the text of the driver may hold the statement
 
 
@@ -153,30 +183,36 @@ def _addresses(target: PostgresTarget) -> list[str]:
 
 async def _session(
     target: PostgresTarget,
-    addresses: list[str],
     login: PostgresLogin,
     work: Callable[[AsyncConnection[Any]], Awaitable[T]],
     state: dict[str, bool],
+    options: Mapping[str, str],
 ) -> T:
     from psycopg import AsyncConnection
 
     async with await AsyncConnection.connect(
-        host=",".join([target.host] * len(addresses)),
-        hostaddr=",".join(addresses),
         port=target.port,
         dbname=target.database,
         user=login.username,
-        password=login.password.get_secret_value(),
+        password=login.password.get_secret_value() or None,
         sslmode="verify-full",
         sslrootcert=target.ca_file or ssl.get_default_verify_paths().cafile or "system",
-        sslcert="",
         gssencmode="disable",
-        require_auth="scram-sha-256",
+        require_auth=_accepted(target, login),
         application_name="lifecycle",
+        client_encoding="utf8",  # Redshift calls it UNICODE, which the driver does not know
         autocommit=True,
+        **options,
     ) as connection:
         state["connected"] = True
         return await work(connection)
+
+
+def _accepted(target: PostgresTarget, login: PostgresLogin) -> str:
+    """Ways of proving who one is that a server may ask for; `none`, as a certificate was shown below this protocol."""
+    if not login.password:
+        return "none"
+    return "scram-sha-256,md5" if target.redshift else "scram-sha-256"
 
 
 def _require_driver() -> None:
@@ -194,24 +230,25 @@ def _is_ours(error: Exception) -> bool:
     return isinstance(error, Error | OSError)
 
 
-def _failed(error: Exception, *, connected: bool) -> PostgresFailedError:
+def _failed(error: Exception, *, connected: bool, shown: bool) -> PostgresFailedError:
     code = getattr(error, "sqlstate", None) or ""
-    reason = reason_of(code, str(error), connected=connected)
+    reason = reason_of(code, str(error), connected=connected, shown=shown)
     if reason is Reason.AMBIGUOUS:
         reason = transport_reason(error)
     return PostgresFailedError(reason, code or type(error).__name__, connected=connected)
 
 
-def reason_of(code: str, text: str, *, connected: bool) -> Reason:
+def reason_of(code: str, text: str, *, connected: bool, shown: bool = False) -> Reason:
     """What a SQLSTATE, or without one the text of a failed login, says.
 
     Args:
         code: SQLSTATE; empty when there is none.
         text: of the exception; never shown to anybody.
         connected: whether the login had succeeded.
+        shown: whether a certificate of ours was shown.
     """
     if not connected:
-        for pattern, reason in _LOGIN_TEXTS:
+        for pattern, reason in (*(_CERTIFICATE_TEXTS if shown else ()), *_LOGIN_TEXTS):
             if re.search(pattern, text, re.IGNORECASE):
                 return reason
     return _STATES.get(code, Reason.AMBIGUOUS)

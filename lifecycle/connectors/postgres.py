@@ -1,23 +1,25 @@
-"""A PostgreSQL role: it logs in over verified TLS, and may read the declared tables.
+"""A PostgreSQL or Redshift role: it logs in over verified TLS, and may read the declared tables.
+
+It logs in by its password, by a client certificate, or by both.
 
 Each table is asked for no rows: the server checks the right and reads nothing. An HTTP proxy does not carry
 PostgreSQL's protocol, so a connector with `through:` an allowlist that has one cannot be judged from there.
 
-Codes: `lifecycle.clients.postgres`. One refusal stands for a wrong password, a lapsed one and an
-unknown role.
+Codes: `lifecycle.clients.postgres`. One refusal stands for a wrong password, a lapsed one and an unknown role;
+where the stored value says when it ends (`expires`), as one of Redshift's temporary passwords should, that tells.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
 
 from lifecycle.clients.postgres import PostgresFailedError, PostgresLogin, PostgresTarget, reason_of, run_session
 from lifecycle.connectors.probing import Probe, worst
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.ports import Clock, ConnectorVerifier
-from lifecycle.domain.secret import SecretValue
+from lifecycle.domain.secret import SecretText, SecretValue
 from lifecycle.domain.verification import Egress, Reason, VerificationResult
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class PostgresSettings(KindSettings):
         database: the database to log in to.
         ca_file: trust only this authority; empty = the system's.
         can_select: tables that the role must be able to read, as `schema.table`.
+        engine: `redshift` accepts MD5 beside SCRAM, which Redshift lacks; never a password in clear.
     """
 
     host: str
@@ -42,6 +45,7 @@ class PostgresSettings(KindSettings):
     database: str = "postgres"
     ca_file: str = ""
     can_select: tuple[str, ...] = ()
+    engine: Literal["postgres", "redshift"] = "postgres"
 
 
 def right(table: str) -> str:
@@ -65,12 +69,18 @@ class PostgresVerifier:
         """Log in; ask for no rows of each declared table."""
         asked = (LOGIN, *(right(table) for table in target.can_select))
         probe = Probe.begin(asked, clock=self._clock, deadline=deadline, via=via)
-        if not {"username", "password"} <= value.keys():
-            return probe.result(Reason.NOT_CONFIGURED, "the value has no username and password")
+        login = _login_of(value)
+        if login is None:
+            return probe.result(Reason.NOT_CONFIGURED, "the value has no username with a password or a certificate")
         if probe.proxy:
             return probe.result(Reason.NOT_CONFIGURED, "an HTTP proxy does not carry PostgreSQL's protocol")
-        login = PostgresLogin(username=value["username"].get_secret_value(), password=value["password"])
-        place = PostgresTarget(host=target.host, port=target.port, database=target.database, ca_file=target.ca_file)
+        place = PostgresTarget(
+            host=target.host,
+            port=target.port,
+            database=target.database,
+            ca_file=target.ca_file,
+            redshift=target.engine == "redshift",
+        )
 
         async def look(connection: AsyncConnection[Any]) -> list[tuple[Reason, str]]:
             """What the session does; returns why tables cannot be read."""
@@ -81,10 +91,36 @@ class PostgresVerifier:
             failures = run_session(place, login, look, timeout=deadline)
         except PostgresFailedError as error:
             reason = Reason.TIMEOUT_TOTAL if error.code == "deadline" else error.reason
-            return probe.result(reason, error.code)
+            lapsed = reason is Reason.WRONG_VALUE and _ended(value, probe.clock())
+            return probe.result(Reason.EXPIRED if lapsed else reason, error.code)
         except ConfigurationError as error:
             return probe.result(Reason.NOT_CONFIGURED, error.message)
         return probe.result(*worst(failures)) if failures else probe.works()
+
+
+def _login_of(value: SecretValue) -> PostgresLogin | None:
+    """The login of a stored value; a certificate only together with its key."""
+    certified = {"certificate", "private_key"} <= value.keys()
+    if "username" not in value or not (certified or "password" in value):
+        return None
+    none = SecretText("")
+    return PostgresLogin(
+        username=value["username"].get_secret_value(),
+        password=value.get("password", none),
+        certificate=value["certificate"] if certified else none,
+        private_key=value["private_key"] if certified else none,
+    )
+
+
+def _ended(value: SecretValue, now: datetime) -> bool:
+    """Whether our own record says that the value has ended; a record that cannot be read says nothing."""
+    if "expires" not in value:
+        return False
+    try:
+        end = datetime.fromisoformat(value["expires"].get_secret_value())
+    except ValueError:
+        return False
+    return end.tzinfo is not None and end <= now
 
 
 async def _read(connection: AsyncConnection[Any], table: str, probe: Probe) -> tuple[Reason, str] | None:
@@ -109,5 +145,5 @@ KIND = Kind(
     name="postgres",
     family=Family.CONNECTOR,
     settings=PostgresSettings,
-    summary="A PostgreSQL role: login over verified TLS, right to read the declared tables.",
+    summary="A PostgreSQL or Redshift role: login over verified TLS, right to read the declared tables.",
 )

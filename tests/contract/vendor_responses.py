@@ -267,6 +267,12 @@ POSTGRES = labelled("""
 - | 0 | FATAL: role "svc" does not exist | tenant
 - | 0 | FATAL: role "svc" is not permitted to log in | locked
 - | 0 | FATAL: connection requires a valid client certificate | config
+28000 | 0 | FATAL: certificate authentication failed for user "svc" | value
+- | 0 | authentication method requirement "none" failed: server requested SASL authentication | config
+- | 0 | server did not request an SSL certificate | config
+- | 0 | could not load private key file "x": key values mismatch | config
+- | 0 | SSL error: sslv3 alert certificate expired | ambiguous
+- | 0 | SSL error: tlsv1 alert unknown ca | ambiguous
 3D000 | 0 | FATAL: database "absent" does not exist | config
 42501 | 0 | FATAL: User does not have CONNECT privilege. | rights
 - | 0 | FATAL: permission denied for database "x" | rights

@@ -1,4 +1,8 @@
-"""PostgreSQL over TLS, passwords by SCRAM only, one cluster per test worker."""
+"""PostgreSQL over TLS, passwords by SCRAM only, one cluster per test worker.
+
+Members of three roles log in otherwise: `certified` by a client certificate alone, `doubly` by one and the password,
+`digested` by MD5, as Redshift has it.
+"""
 
 import secrets
 import shutil
@@ -10,6 +14,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import trustme
 from psycopg import sql
 
 from tests.servers.certificates import ServerCertificate, write_server_certificate
@@ -21,7 +26,12 @@ from tests.servers.unprivileged import as_user, folder_for, give_to
 _USER = "postgres"
 _ADMIN = "administrator"
 # No other line: without TLS, or with another method, nobody gets in.
-_HBA = "hostssl all all 127.0.0.1/32 scram-sha-256\n"
+_HBA = """\
+hostssl all +certified 127.0.0.1/32 cert
+hostssl all +doubly 127.0.0.1/32 scram-sha-256 clientcert=verify-full
+hostssl all +digested 127.0.0.1/32 md5
+hostssl all all 127.0.0.1/32 scram-sha-256
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +49,14 @@ class PostgresServer:
     Attributes:
         port: Its port on 127.0.0.1.
         ca_file: What verifies its certificate.
+        client_authority: Signs the client certificates that it accepts.
         admin: A superuser.
         log: Its log, with every statement that it ran.
     """
 
     port: int
     ca_file: Path
+    client_authority: trustme.CA
     admin: PostgresRole
     log: Path
 
@@ -82,6 +94,14 @@ class PostgresServer:
             admin.execute(statement.format(sql.Identifier(role.name), login, create, verifier.decode()))
         return role
 
+    def join(self, role: PostgresRole, group: str) -> None:
+        """Make `role` log in as members of `certified`, `doubly` or `digested` do."""
+        with self.connect() as admin:
+            found = admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [group]).fetchone()
+            if not found:
+                admin.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(group)))
+            admin.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(role.name)))
+
     def fresh_database(self, *, owner: PostgresRole) -> str:
         """Make an empty database that belongs to `owner`, and return its name."""
         name = f"database_{uuid4().hex}"
@@ -97,10 +117,18 @@ def postgres_server() -> Iterator[PostgresServer]:
     folder = folder_for(_USER, prefix="postgres")
     admin = PostgresRole(name=_ADMIN, password=secrets.token_urlsafe())
     certificate = write_server_certificate(folder)
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "clients.pem"))
     give_to(_USER, [certificate.key_file])
     _initialise(folder, admin)
     process, port = _start_on_free_port(folder, certificate)
-    yield PostgresServer(port=port, ca_file=certificate.ca_file, admin=admin, log=folder / "postgres.log")
+    yield PostgresServer(
+        port=port,
+        ca_file=certificate.ca_file,
+        client_authority=authority,
+        admin=admin,
+        log=folder / "postgres.log",
+    )
     process.stop()
     shutil.rmtree(folder)
 
@@ -144,6 +172,7 @@ def _start_on_free_port(folder: Path, certificate: ServerCertificate) -> tuple[S
         "ssl": "on",
         "ssl_cert_file": certificate.certificate_file,
         "ssl_key_file": certificate.key_file,
+        "ssl_ca_file": folder / "clients.pem",
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
