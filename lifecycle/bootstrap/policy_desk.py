@@ -172,7 +172,7 @@ class PolicyDesk:
         bundle = folder or self._around.paths.policies
         loaded = load_bundle(bundle)
         base = fixtures.load_base(bundle / "tests")
-        engine = TypedPolicyEngine(bundle, clock=lambda: fixtures.day_of(base), proven=False)
+        engine = TypedPolicyEngine(bundle, clock=lambda: fixtures.day_of(base), proven=False, forks=False)
         cases = fixtures.run_cases(engine, bundle / "tests")
         return BundleTrials(
             bundle_digest=loaded.digest,

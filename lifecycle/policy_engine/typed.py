@@ -62,6 +62,7 @@ class TypedPolicyEngine:
         proven: whether a rule without a case that must fire and one that must not is an error; not so only for who
             reports that himself, as `lifecycle policy test` does.
         patience: how long one expression may take over one object.
+        forks: whether expressions are evaluated in a process of their own; not so only for who already runs in one.
         witness: checks the signatures of waivers; None where nobody can, and then no waiver counts outside a sandbox.
     """
 
@@ -73,8 +74,10 @@ class TypedPolicyEngine:
         rules: tuple[Rule, ...] = RULES,
         proven: bool = True,
         patience: timedelta = PATIENCE,
+        forks: bool = True,
         witness: Witness | None = None,
     ) -> None:
+        self._forks = forks
         self._witness = witness
         self._folder = folder
         self._clock = clock
@@ -92,7 +95,8 @@ class TypedPolicyEngine:
             return GateVerdict(findings=(), rules_evaluated=0, errors=(str(error),), bundle_digest="")
         if wrong := self._wrong(bundle, rules):
             return GateVerdict(findings=(), rules_evaluated=0, errors=wrong, bundle_digest=bundle.digest)
-        return _Evaluation(bundle, subject, self._clock, self._patience, self._doubts(bundle, subject)).run(rules)
+        evaluation = _Evaluation(bundle, subject, self._clock, self._patience, self._doubts(bundle, subject))
+        return evaluation.run(rules, forks=self._forks)
 
     def _doubts(self, bundle: Bundle, subject: GateInput) -> dict[str, str]:
         """Waivers that do not count, with the reason."""
@@ -142,10 +146,10 @@ class _Evaluation:
         for change in (one for one in self._changes if one.mode == "managed"):
             self._alike.setdefault((change.type, change.action), []).append(change)
 
-    def run(self, rules: tuple[Rule, ...]) -> GateVerdict:
+    def run(self, rules: tuple[Rule, ...], *, forks: bool) -> GateVerdict:
         due = [rule for rule in rules if self._applies(rule, self._bundle.catalogue[rule.id])]
         expressions = {rule.id: rule for rule in due if self._bundle.catalogue[rule.id].must}
-        if not expressions:
+        if not expressions or not forks:
             return self._judged(due, self._observe)
         # Forked here, asked last: both processes work at the same time.
         with closing(KillableRules(tuple(expressions), self._judge(expressions), patience=self._patience)) as worker:

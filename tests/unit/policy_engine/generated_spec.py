@@ -1,16 +1,10 @@
-"""The spec for which policies are kept in `policies/generated/reference`, and the writer of those files.
+"""A spec that uses everything for which rights are generated."""
 
-`python -m tests.unit.policy_engine.generated_spec` writes them anew after a deliberate change of the generator.
-"""
-
-from pathlib import Path
 from typing import Any
 
 from lifecycle.domain.spec import Spec
 from lifecycle.policy_engine.fixtures import Case, gate_input
-from lifecycle.policy_engine.generate import generate_policies
 
-FOLDER = Path(__file__).parents[3] / "policies/generated"
 ACCOUNT = "123456789012"
 
 _BASE: dict[str, Any] = {
@@ -84,15 +78,3 @@ def reference_spec(**changed: Any) -> Spec:
     """The spec, with parts changed; None removes a part."""
     case = Case(rule="none", fires=False, because="no rule is judged here", spec=changed)
     return gate_input(case, _BASE).spec
-
-
-def main() -> None:
-    """Write the files."""
-    for path, text in generate_policies(reference_spec()).items():
-        target = FOLDER / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

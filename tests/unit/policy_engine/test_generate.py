@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from lifecycle.bootstrap import rehearsal
+from lifecycle.cli.app import run
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.policy import Severity
+from lifecycle.operations import rehearse_rotation
+from lifecycle.policy_engine import generate_names
 from lifecycle.policy_engine.generate import IDENTITIES, LONGEST, generate_policies, residual_risks
 from lifecycle.policy_engine.iam_documents import parse_document
 from lifecycle.policy_engine.iam_semantics import IamIdentity, Outcome, decide
@@ -17,7 +21,7 @@ from lifecycle.policy_engine.iam_words import secret_arn
 from lifecycle.policy_engine.vault_acl import AclPolicy, parse_acl_policy
 from lifecycle.policy_engine.vault_acl_match import compile_acl
 from lifecycle.policy_engine.vault_acl_rules import KvMount, vault_findings
-from tests.unit.policy_engine.generated_spec import ACCOUNT, FOLDER, reference_spec
+from tests.unit.policy_engine.generated_spec import ACCOUNT, reference_spec
 
 _DATA = Path(__file__).parents[3] / "policies/data"
 _TABLE = json.loads((_DATA / "iam_actions.json").read_text(encoding="utf-8"))
@@ -42,16 +46,15 @@ def _policy(path: str) -> AclPolicy:
     return parse_acl_policy(_FILES[path], name=Path(path).stem, file=path)
 
 
-def test_the_kept_files_are_what_the_generator_writes() -> None:
-    kept = {
-        path.relative_to(FOLDER).as_posix(): path.read_text("utf-8") for path in FOLDER.rglob("*") if path.is_file()
-    }
-    assert kept == _FILES, "deliberate? run python -m tests.unit.policy_engine.generated_spec"
+def test_the_kept_files_are_what_the_environment_reference_gives(capsys: pytest.CaptureFixture[str]) -> None:
+    root = str(Path(__file__).parents[3])
+    code = run(["policy", "generate", "--check", "--env", "reference", "--root", root])
+    assert (code, capsys.readouterr().out) == (0, "generated rights are current\n")
 
 
 def test_every_identity_has_its_own_policies() -> None:
     assert {Path(path).stem for path in _AWS} == set(IDENTITIES)
-    assert {Path(path).stem for path in _HCL} == {"rotate", "verify", "audit", "report"}
+    assert {Path(path).stem for path in _HCL} == set(IDENTITIES)
 
 
 @pytest.mark.parametrize("path", _AWS)
@@ -182,7 +185,7 @@ def test_services_keys_and_secrets_of_every_spelling_are_named_exactly() -> None
         f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:datarobot/reference/"
     )
     plan = {item["Sid"] for item in json.loads(files["reference/aws/plan.json"])["Statement"]}
-    assert plan == {"SeeSecrets", "SeeWhatHasNoName"}
+    assert plan == {"SeeSecrets", "SeeWhatHasNoName", "ReadPin"}
     assert "reference/aws/verify.json" not in files
 
 
@@ -208,6 +211,25 @@ def test_notes_keys_and_logins_of_destinations_and_declared_copies_are_named_exa
     kinds = ("jenkins_credential-5", "secrets_manager_copy-2", "secrets_manager_copy-3", "webhook-4")
     assert own == [*(f"delivery-{kind}-??????" for kind in kinds), "webhook-key-??????"]
     assert [item.endswith("/jenkins-??????") for item in found["ReadLogins"]] == [True]
+
+
+def test_rotation_functions_and_their_secrets_are_named_exactly() -> None:
+    function = f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:rotate-database"
+    arn = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:theirs"
+    entries = {
+        name: {
+            "kind": "aws_rotation_function",
+            "settings": {"secret": secret, "function": function},
+            "reason": "RA-17",
+            **{key: value for key, value in reference_spec().credentials["agent-key"] if key in ("place", "owner")},
+            "name": name,
+        }
+        for name, secret in (("by-name", "theirs/database"), ("by-arn", f"{arn}/other-AbCdEf"))
+    }
+    files = generate_policies(reference_spec(credentials=entries))
+    found = {item["Sid"]: item["Resource"] for item in json.loads(files["reference/aws/rotate.json"])["Statement"]}
+    assert found["StartFunctions"] == [f"{arn}/database-??????", f"{arn}/other-AbCdEf"]
+    assert found["RunFunctions"] == [function]
 
 
 def test_vault_policy_reads_the_login_of_a_destination_and_does_not_write_it() -> None:
@@ -254,6 +276,8 @@ def test_vault_identities_that_look_do_not_read_and_none_writes_beyond_its_paths
     value = "kv/data/datarobot/reference/pipeline-oauth"
     may = {Path(path).stem: compile_acl([_policy(path)]).capabilities(value) for path in _HCL}
     assert may == {
+        "plan": {"deny"},
+        "apply": {"deny"},
         "rotate": {"create", "read", "update"},
         "verify": {"read"},
         "audit": {"deny"},
@@ -262,3 +286,38 @@ def test_vault_identities_that_look_do_not_read_and_none_writes_beyond_its_paths
     rotate = compile_acl([_policy("reference/vault/vault/rotate.hcl")])
     assert rotate.capabilities("kv/data/datarobot/reference/other") == {"deny"}
     assert rotate.capabilities("kv/metadata/datarobot/reference/pipeline-oauth") == {"delete"}
+
+
+def test_nobody_may_move_the_pin_and_whoever_judges_may_read_it() -> None:
+    parameter = f"arn:aws:ssm:eu-west-1:{ACCOUNT}:parameter/lifecycle-policy/reference"
+    secret = "kv/data/datarobot/reference/lifecycle.policy"
+    for name in IDENTITIES:
+        reads = name in ("plan", "apply", "rotate")
+        assert decide(_identity(name), "ssm:GetParameter", parameter).possible is reads
+        assert not decide(_identity(name), "ssm:PutParameter", parameter).possible
+        held = compile_acl([_policy(f"reference/vault/vault/{name}.hcl")]).capabilities(secret)
+        assert held == ({"read"} if reads else {"deny"})
+    assert f"LIFECYCLE_POLICY_PIN=ssm:{parameter}" in _FILES["reference/README.md"]
+    assert f"/v1/{secret}" in _FILES["reference/README.md"]
+
+
+def test_only_the_auditor_signs_and_it_deletes_nothing() -> None:
+    key = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/0ab"
+    spec = reference_spec(
+        audit={"signer": {"aws_kms": key}, "write_once": {"bucket": "acme-heads", "prefix": "reference"}}
+    )
+    files = generate_policies(spec)
+    for name in IDENTITIES:
+        document = parse_document(files[f"reference/aws/{name}.json"])
+        who = IamIdentity(kind="role", name=name, arn=f"arn:aws:iam::{ACCOUNT}:role/{name}", statements=document)
+        assert decide(who, "kms:Sign", key).possible is (name == "audit")
+        assert decide(who, "s3:PutObject", "arn:aws:s3:::acme-heads/reference/1.json").possible is (name == "audit")
+        for action in ("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention"):
+            assert not decide(who, action, "arn:aws:s3:::acme-heads/reference/1.json").possible
+    aliased = generate_policies(reference_spec(audit={"signer": {"aws_kms": "alias/heads"}}))
+    assert '"kms:ResourceAliases": [\n            "alias/heads"' in aliased["reference/aws/audit.json"]
+
+
+def test_what_can_be_rehearsed_is_what_the_rehearsal_takes() -> None:
+    assert generate_names.REHEARSED == rehearsal._BESIDE
+    assert generate_names.SHADOW == rehearse_rotation.SHADOW
