@@ -59,6 +59,7 @@ class Checkout:
         (module / "main.tf.json").write_text(json.dumps(document))
 
     def planning(self) -> PlanContext:
+        latest = self.receipts.latest()
         return PlanContext(
             spec=subject().spec,
             runner=self.terraform,
@@ -71,6 +72,7 @@ class Checkout:
             read_digests=self._digests,
             tool_version="0.1.0",
             clock=lambda: datetime.now(UTC),
+            previous_grants=latest.grants if latest else None,
         )
 
     def _digests(self) -> dict[str, str]:
