@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lifecycle.bootstrap.doctor_agents import WatchedAgent, stored_token
-from lifecycle.bootstrap.rotation import Rotation
+from lifecycle.bootstrap.stores import Stores
 from lifecycle.bootstrap.surroundings import SANDBOX, Surroundings, utc_now
+from lifecycle.bootstrap.verification import Verification
 from lifecycle.domain.diagnosis import Diagnosis, NotAsked
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.foundation.known_secrets import KnownSecrets
@@ -52,16 +53,22 @@ class Doctor:
 
     Args:
         around: settings, spec, sandbox.
-        rotation: whose stores and verification are used.
+        stores: where keys and tokens are read.
+        verification: of the connectors.
         pause: waits between two looks at a spool.
     """
 
     def __init__(
-        self, around: Surroundings, rotation: Rotation, *, pause: Callable[[], None] = lambda: time.sleep(_SPOOL_PAUSE)
+        self,
+        around: Surroundings,
+        stores: Stores,
+        verification: Verification,
+        *,
+        pause: Callable[[], None] = lambda: time.sleep(_SPOOL_PAUSE),
     ) -> None:
         self._around = around
-        self._stores = rotation.stores
-        self._verification = rotation.verification
+        self._stores = stores
+        self._verification = verification
         self._known = KnownSecrets()
         self._pause = pause
 

@@ -297,7 +297,7 @@ class House:
         from lifecycle.bootstrap.doctor import Doctor, Request
 
         request = Request(installation=installation, deployment=deployment, data=data)
-        return Doctor(self._around, self.rotation).examine(request, watch)
+        return Doctor(self._around, self.rotation.stores, self.rotation.verification).examine(request, watch)
 
     @contextmanager
     def _showing(self, name: str) -> Iterator[None]:

@@ -59,7 +59,7 @@ def build(context: ServerContext, *, clock: Callable[[], float] = time.time) -> 
     state = DataRobotState.load(context.data_dir / "state.json", clock)
     _provision(state, context)
     stores = DataStores(state)
-    told = (Deployments(state, context.url), Predictions(state), Governance(state))
+    told = (Deployments(state, context.url), Predictions(state), Governance(state, context.url))
     rooms = (Account(state), Credentials(state), OAuthProviders(state), stores, *told)
     version = Route(method="GET", rule=f"{ROOT}/version/", handler=_version)
 

@@ -186,17 +186,23 @@ class Deployments:
         return Reply(status=202, body={})
 
     def _start_job(self, result: str, effect: dict[str, Any]) -> Reply:
-        status_id = new_id()
-        self._state.table("jobs")[status_id] = {
-            "statusId": status_id,
-            "created": self._state.now(),
-            "statusType": "",
-            "polls": _POLLS,
-            "result": result,
-            "effect": effect,
-        }
-        self._state.save()
-        return Reply(status=202, body={}, headers={"Location": f"{self._url}{ROOT}/status/{status_id}/"})
+        job = start_job(self._state, result, effect)
+        return Reply(status=202, body={}, headers={"Location": f"{self._url}{ROOT}/status/{job}/"})
+
+
+def start_job(state: DataRobotState, result: str, effect: dict[str, Any]) -> str:
+    """Remember a job that ends in `result`, a path; returns its id, to be asked for at `/status/`."""
+    status_id = new_id()
+    state.table("jobs")[status_id] = {
+        "statusId": status_id,
+        "created": state.now(),
+        "statusType": "",
+        "polls": _POLLS,
+        "result": result,
+        "effect": effect,
+    }
+    state.save()
+    return status_id
 
 
 def new_environment(name: str, platform: str, now: str) -> Record:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from lifecycle.sandbox.datarobot_deployments import start_job
 from lifecycle.sandbox.datarobot_state import (
     ROOT,
     Caller,
@@ -45,10 +46,16 @@ _WEEK = timedelta(days=7)
 
 
 class Governance:
-    """Projects, change requests, statistics and authorizations."""
+    """Projects, change requests, statistics and authorizations.
 
-    def __init__(self, state: DataRobotState) -> None:
+    Args:
+        state: what is remembered.
+        url: of the double, for links.
+    """
+
+    def __init__(self, state: DataRobotState, url: str) -> None:
         self._state = state
+        self._url = url
 
     def routes(self) -> list[Route]:
         """Their paths."""
@@ -151,15 +158,15 @@ class Governance:
         return Reply(body=_shown(self._state.find(_TABLE, request_id)))
 
     def change_status(self, request: Request, caller: Caller, request_id: str) -> Reply:
-        """Cancel it; to resolve one takes an approval, which the double does not know."""
+        """Cancel it, asynchronously; to resolve one takes an approval, which the double does not know."""
         item = self._state.find(_TABLE, request_id)
         if item["userId"] != caller.user["id"]:
             raise forbidden()
         if body_of(request).get("status") != "cancelled":
             raise invalid("the request has no approval")
         item |= {"status": "cancelled", "updatedAt": self._state.now()}
-        self._state.save()
-        return Reply(body=_shown(item))
+        job = start_job(self._state, f"{REQUESTS}{request_id}/", {})
+        return Reply(status=202, body={}, headers={"Location": f"{self._url}{ROOT}/status/{job}/"})
 
     def reviewers(self, request: Request, _: Caller, request_id: str) -> Reply:
         """Who may review it."""

@@ -141,3 +141,29 @@ def test_reset_after_the_effect_loses_only_the_answer(
 def test_client_reads_the_features_that_a_row_must_have() -> None:
     found = {item["name"]: item["feature_type"] for item in dr.Deployment.get(DEPLOYMENT_ID).get_features()}
     assert found == {"tenure": "Numeric", "plan": "Categorical", "since": "Date"}
+
+
+@pytest.mark.usefixtures("client")
+def test_client_reads_what_the_doctor_asks_about_a_deployment() -> None:
+    deployment = dr.Deployment.get(DEPLOYMENT_ID)
+    assert deployment.get_service_stats().metrics["totalRequests"] == 0
+    assert deployment.get_health_settings()["predictions_timeliness"]["enabled"] is False
+    assert deployment.get_drift_tracking_settings()["feature_drift"]["enabled"] is True
+    histogram = dr.models.feature.FeatureHistogram.get(deployment.model["project_id"], "plan")
+    assert [item["label"] for item in histogram.plot] == ["basic", "plus", "premium"]
+
+
+@pytest.mark.usefixtures("client")
+def test_change_request_is_made_listed_and_cancelled_by_the_client() -> None:
+    made = dr.models.change_request.ChangeRequest.create(
+        entity_type="deployment",
+        entity_id=DEPLOYMENT_ID,
+        action="changeStatus",
+        change={"status": "inactive"},
+        auto_apply=False,
+        comment="quarter end",
+    )
+    listed = dr.models.change_request.ChangeRequest.list("deployment", DEPLOYMENT_ID, ["pending"])
+    assert [(item.id, item.status, item.user_name) for item in listed] == [(made.id, "pending", made.user_name)]
+    made.cancel()
+    assert dr.models.change_request.ChangeRequest.list("deployment", DEPLOYMENT_ID, ["pending"]) == []
