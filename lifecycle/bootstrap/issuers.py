@@ -98,10 +98,10 @@ class Issuers:
         from lifecycle.clients.oauth import OAuthClient
         from lifecycle.issuers.oauth_client_secret import OAuthClientSecretIssuer
 
-        settings = credential.settings
+        settings, kept = credential.settings, self._registration(credential)
         issuer = OAuthClientSecretIssuer(
             OAuthClient(self._around.resolve(settings.issuer)),
-            self._registration(credential),
+            kept,
             self._stores.fingerprinter,
             clock=utc_now,
             readback=settings.readback,
@@ -109,7 +109,9 @@ class Issuers:
             end_initial_secret=settings.end_initial_secret,
             registration_client_uri=settings.registration_client_uri,
         )
-        return BoundIssuer(issuer=issuer, principal=settings.client_id)
+        # Without overlap the old secret dies with the call; whoever holds the registration can always make the next.
+        admin = None if settings.overlap else kept.load
+        return BoundIssuer(issuer=issuer, principal=settings.client_id, admin=admin)
 
     def _private_key_jwt(self, credential: Credential) -> BoundIssuer:
         from lifecycle.clients.oauth import OAuthClient

@@ -9,7 +9,8 @@ from lifecycle.bootstrap.issuers import BoundIssuer
 from lifecycle.bootstrap.oauth_logins import login_with
 from lifecycle.bootstrap.stores import Stores
 from lifecycle.bootstrap.surroundings import Surroundings, utc_now
-from lifecycle.domain.errors import NotFoundError
+from lifecycle.domain.errors import ConfigurationError, NotFoundError
+from lifecycle.domain.naming import secret_name
 from lifecycle.domain.secret import SecretRef, SecretValue
 from lifecycle.domain.spec import Credential
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def short_lived_builders(around: Surroundings, stores: Stores) -> Mapping[str, Callable[[Credential], BoundIssuer]]:
     """One builder per kind."""
     made = _ShortLived(around, stores)
-    return {"oauth_access_token": made.access_token}
+    return {"aws_rotation_function": made.rotation_function, "oauth_access_token": made.access_token}
 
 
 class _ShortLived:
@@ -53,6 +54,20 @@ class _ShortLived:
             subject_type=own.subject_type,
         )
         return BoundIssuer(issuer=issuer, principal=own.client)
+
+    def rotation_function(self, credential: Credential) -> BoundIssuer:
+        from lifecycle.issuers.aws_rotation_function import AwsRotationFunctionIssuer
+
+        own, chosen = credential.settings, self._around.spec.secret_stores[credential.store]
+        if chosen.kind == "aws_secrets_manager" and secret_name(chosen.settings.prefix, credential.name) == own.secret:
+            raise ConfigurationError(
+                f"credentials.{credential.name}: the function and this tool would move the labels of one secret",
+                remedy="name the function's own secret, which the value is taken over from",
+            )
+        issuer = AwsRotationFunctionIssuer(
+            self._around.aws, self._stores.fingerprinter, function=own.function, timeout=own.timeout
+        )
+        return BoundIssuer(issuer=issuer, principal=own.secret, admin=lambda: issuer.ready(own.secret))
 
     def _login(self, credential: Credential, client: str) -> Callable[[], ClientLogin]:
         return login_with(self._around, self._stores, credential, client)

@@ -71,6 +71,7 @@ def registry() -> KindRegistry:
 def _issuers() -> tuple[Kind, ...]:
     from lifecycle.issuers import (
         aws_iam_access_key,
+        aws_rotation_function,
         azure_storage_account_key,
         databricks_service_principal_secret,
         datarobot_api_key,
@@ -89,6 +90,7 @@ def _issuers() -> tuple[Kind, ...]:
 
     return (
         aws_iam_access_key.KIND,
+        aws_rotation_function.KIND,
         azure_storage_account_key.KIND,
         databricks_service_principal_secret.KIND,
         datarobot_api_key.KIND,

@@ -23,6 +23,7 @@ _GUESS = 5.0
 # Kind of credential -> provider, its quota and writes of one rotation.
 _ISSUERS: dict[str, tuple[str, float, int]] = {
     "aws_iam_access_key": ("aws-iam", _GUESS, 3),
+    "aws_rotation_function": ("secrets-manager-rotations", 50.0, 1),  # RotateSecret and CancelRotateSecret together
     "azure_storage_account_key": ("azure-resource-manager", _GUESS, 2),
     "databricks_service_principal_secret": ("databricks", _GUESS, 2),
     "datarobot_api_key": ("datarobot", _GUESS, 2),

@@ -19,6 +19,7 @@ from lifecycle.domain.kinds import Family
 from lifecycle.domain.secret import SecretText, fingerprint
 from lifecycle.settings import Settings
 
+_FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:rotate-database"
 _PG = {"kind": "postgres_role_password", "host": "db.acme.example"}
 _OAUTH = {"client_id": "ingest", "issuer": "https://login.acme.example"}
 _ENTRA = {"tenant_id": "11111111-2222-3333-4444-555555555555", "client_id": "66666666-2222-3333-4444-555555555555"}
@@ -26,6 +27,7 @@ _STORAGE = {"subscription_id": "s", "resource_group": "ml", "account": "acmeml",
 _DATABRICKS = {"account_id": "a", "service_principal_id": "12345", "client_id": "app"}
 _CREDENTIALS: dict[str, dict[str, Any]] = {
     "access-key": {"kind": "aws_iam_access_key", "user": "ingest"},
+    "function": {"kind": "aws_rotation_function", "secret": "theirs/database", "function": _FUNCTION},
     "api-key": {"kind": "datarobot_api_key", "principal": "svc@acme.example"},
     "client-secret": {"kind": "oauth_client_secret", "token_endpoint_auth_method": "client_secret_post", **_OAUTH},
     "client-key": {"kind": "oauth_private_key_jwt", "audience": "token_endpoint", **_OAUTH},
@@ -54,6 +56,7 @@ _CREDENTIALS: dict[str, dict[str, Any]] = {
     "dbx-user": {"kind": "databricks_service_principal_secret", "admin": "dbx-admin", **_DATABRICKS},
     "own-login": {"kind": "vault_approle_secret_id", "role": "lifecycle", "self_admin": True},
 }
+_NEED_A_CONNECTOR = frozenset({"aws_rotation_function"})  # only its owner knows what its value logs in to
 
 
 @pytest.fixture
@@ -99,7 +102,11 @@ def test_declared_credential_has_issuer_principal_and_login(around: Surroundings
     bound = Issuers(around, stores).of(credential)
     assert bound.principal
     assert bound.issuer.traits.credential_class in CredentialClass
-    assert Verifiers(around, stores).login(credential).verifier
+    if credential.kind in _NEED_A_CONNECTOR:
+        with pytest.raises(ConfigurationError, match="nothing shows"):
+            Verifiers(around, stores).login(credential)
+    else:
+        assert Verifiers(around, stores).login(credential).verifier
 
 
 @pytest.mark.parametrize(
@@ -133,6 +140,19 @@ def test_token_exchanged_without_a_client_needs_a_connector_that_uses_it(tmp_pat
     with pytest.raises(ConfigurationError, match="nobody may introspect") as caught:
         Verifiers(around, _stores(around)).login(credential)
     assert "credential: token" in caught.value.remedy
+
+
+def test_function_and_store_do_not_share_a_secret(tmp_path: Path) -> None:
+    around = _around(
+        tmp_path, {"database": {"kind": "aws_rotation_function", "secret": "acme/database", "function": _FUNCTION}}
+    )
+    store = {"default": {"aws_secrets_manager": {"prefix": "acme"}}}
+    document = around.paths.environment / "environment.yaml"
+    spec = yaml.safe_load(document.read_text())
+    document.write_text(yaml.safe_dump({**spec, "secret_stores": store}))
+    again = Surroundings(settings=around.settings, paths=around.paths, step=around.step, note=around.note)
+    with pytest.raises(ConfigurationError, match="move the labels of one secret"):
+        Issuers(again, _stores(again)).of(again.spec.credentials["database"])
 
 
 def test_client_of_a_refresh_token_is_one_that_can_log_in(tmp_path: Path) -> None:
