@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from lifecycle.bootstrap.issuers import BoundIssuer
@@ -41,7 +40,7 @@ class _Clouds:
         issuer = EntraApplicationPasswordIssuer(
             self._graph(credential),
             tenant_id=own.tenant_id,
-            lifetime=outlasting(credential),
+            lifetime=credential.settings.lifetime,
             clock=utc_now,
             self_admin=self._issuers.administers(credential),
         )
@@ -55,7 +54,7 @@ class _Clouds:
             self._graph(credential),
             tenant_id=own.tenant_id,
             client_id=own.client_id,
-            lifetime=outlasting(credential),
+            lifetime=credential.settings.lifetime,
             clock=utc_now,
             self_admin=self._issuers.administers(credential),
         )
@@ -112,7 +111,7 @@ class _Clouds:
             RestClient(own.host, DATABRICKS, login.authorization),
             account_id=own.account_id,
             client_id=own.client_id,
-            lifetime=outlasting(credential),
+            lifetime=credential.settings.lifetime,
             self_admin=self._issuers.administers(credential),
         )
         return BoundIssuer(issuer=issuer, principal=own.service_principal_id)
@@ -129,23 +128,6 @@ class _Clouds:
             place=EntraPlace(authority=own.authority, ca_file=own.ca_file),
         )
         return RestClient(own.graph, GRAPH, login.authorization, web=WebClient(ca_file=own.ca_file))
-
-
-def outlasting(credential: Credential) -> timedelta:
-    """The lifetime of fresh values of a credential.
-
-    Raises:
-        ConfigurationError: values would end before they are replaced and the consumers have the next.
-    """
-    lifetime: timedelta = credential.settings.lifetime
-    needed = credential.rotation_period + credential.grace.ceiling
-    if lifetime <= needed:
-        raise ConfigurationError(
-            f"credentials.{credential.name}: a value lives {lifetime.days} days, but is replaced after "
-            f"{needed.days} days at the latest (rotation_period and grace.ceiling)",
-            remedy="raise `lifetime`, or lower `rotation_period`",
-        )
-    return lifetime
 
 
 def storage_settings(credential: Credential) -> Any:

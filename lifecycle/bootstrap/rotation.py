@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from lifecycle.bootstrap.destinations import Destinations
-from lifecycle.bootstrap.issuers import Issuers
+from lifecycle.bootstrap.issuers import BoundIssuer, Issuers
 from lifecycle.bootstrap.quotas import Quotas
 from lifecycle.bootstrap.rotation_rules import RotationRules
 from lifecycle.bootstrap.stores import Stores
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lifecycle.domain.ports import AuditLog
     from lifecycle.foundation.known_secrets import KnownSecrets
     from lifecycle.operations.reconcile_listings import Inspected
-    from lifecycle.operations.rotation_context import Observer, RotationContext
+    from lifecycle.operations.rotation_context import ConsumerBinding, Observer, RotationContext
 
 _CHANGES = ("mint", "set", "set_enabled", "revoke")  # of an issuer: what counts against its quota
 _SANDBOX_LIMITS = Limits(
@@ -117,13 +117,32 @@ class Rotation:
         return tuple(self.context(credential) for credential in self.credentials(names))
 
     def context(self, credential: Credential) -> RotationContext:
-        """What rotating this credential works with; every adapter is wrapped in the error sanitiser."""
+        """What rotating this credential works with.
+
+        One whose own adapters cannot be built is refused with the reason, and does not stop the others of a command.
+        """
+        from lifecycle.bootstrap.unbuildable import unbuildable
+
+        unapproved = self.rules.unapproved(credential)
+        try:
+            bound, consumers = self.issuers.of(credential), self._destinations.of(credential)
+        except LifecycleError as error:
+            return self._context(credential, unbuildable(error, credential.kind), (), error)
+        return self._context(credential, bound, consumers, unapproved)
+
+    def _context(
+        self,
+        credential: Credential,
+        bound: BoundIssuer,
+        consumers: tuple[ConsumerBinding, ...],
+        unapproved: LifecycleError | None,
+    ) -> RotationContext:
+        """Every adapter is wrapped in the error sanitiser."""
         from lifecycle.foundation.error_sanitiser import sanitised
         from lifecycle.foundation.paced import paced
         from lifecycle.operations.rotation_context import RotationContext
 
         around, rules, name = self._around, self.rules, credential.name
-        bound = self.issuers.of(credential)
         store = self.stores.named(credential.store)
         clean = sanitised(bound.issuer, what=f"issuer {credential.kind}", known=self._known)
         budget, breaker = self._quotas.budget(credential), self._quotas.breaker(credential)
@@ -146,7 +165,7 @@ class Rotation:
             sleep=self._sleep,
             new_id=new_id,
             fingerprint=self.stores.fingerprinter,
-            consumers=self._destinations.of(credential),
+            consumers=consumers,
             policy=rules.policy(credential),
             limits=rules.limits(credential, _SANDBOX_LIMITS if around.sandbox else Limits()),
             admin=bound.admin,
@@ -155,7 +174,7 @@ class Rotation:
             users=rules.users(credential),
             quotas=self._quotas.uses(credential),
             server_clock=rules.server_clock,
-            unapproved=rules.unapproved(credential),
+            unapproved=unapproved,
             objections=partial(rules.objections, credential),
         )
 

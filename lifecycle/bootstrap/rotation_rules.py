@@ -79,6 +79,8 @@ class RotationRules:
         pinned, digest = self._around.settings.spec_digest, self.spec_digest
         if pinned:
             return None if pinned == digest else _not_approved(credential.name, f"{pinned} is pinned, this is {digest}")
+        if self._unreadable is not None:
+            return self._unreadable
         receipt = self._receipt
         if receipt is None or not receipt.grants:
             return _not_approved(credential.name, "no apply of this environment is on record here")
@@ -128,6 +130,15 @@ class RotationRules:
         from lifecycle.journals.receipt_files import ReceiptFiles
 
         return ReceiptFiles(self._around.paths.receipts).latest()
+
+    @cached_property
+    def _unreadable(self) -> LifecycleError | None:
+        """Why the last receipt says nothing: nobody knows then what was approved, but all else can be told."""
+        try:
+            _ = self._receipt
+        except LifecycleError as error:
+            return CheckRefusedError(f"what was approved last is not known: {error.message}", remedy=error.remedy)
+        return None
 
     @cached_property
     def _changes(self) -> Mapping[str, GrantChange]:

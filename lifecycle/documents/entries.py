@@ -15,6 +15,7 @@ from lifecycle.documents.references import ReferenceChecker
 from lifecycle.documents.translation import allowed_keys, translate
 from lifecycle.domain.kinds import Family
 from lifecycle.domain.spec import Agent, Allowlist, Connector, Credential, Entry, Manage, ServiceAccount
+from lifecycle.domain.value_life import LIFE, LIFE_REMEDY, too_short_a_life
 
 MODELS: dict[str, type[Entry]] = {
     "service_accounts": ServiceAccount,
@@ -115,7 +116,15 @@ class EntryBuilder:
             self._check_manage(entry, raw, path, node)
         if self._section == "allowlists":
             self._check_targets(raw, path, node)
+        if isinstance(entry, Credential):
+            self._check_life(entry, raw, path, node)
         return entry
+
+    def _check_life(self, entry: Credential, raw: dict[str, Any], path: Path, node: int) -> None:
+        why = too_short_a_life(entry)
+        if why:
+            at = self._findings.positions.locate(raw, (LIFE,), node)
+            self._findings.add(at, (*path, LIFE), why, LIFE_REMEDY)
 
     def _with_default(self, raw: dict[str, Any], node: int) -> dict[str, Any]:
         """The entry with what its kind's defaults add; a key of the entry replaces that of the defaults as a whole."""

@@ -105,6 +105,16 @@ def refused(root: Path, spec: dict[str, Any]) -> dict[str, str]:
     return {name: error.message for name, error in found.items() if error is not None}
 
 
+def test_receipt_that_cannot_be_read_refuses_every_value_and_stops_no_question(tmp_path: Path) -> None:
+    applied(tmp_path)
+    around = around_of(tmp_path, SPEC)
+    (path,) = around.paths.receipts.glob("*.json")
+    path.write_bytes(path.read_bytes()[:40])
+    told = refused(tmp_path, SPEC)
+    assert told.keys() == SPEC["credentials"].keys()
+    assert "what was approved last is not known" in told["alone"] and "cut or edited" in told["alone"]
+
+
 def test_the_spec_of_the_last_apply_is_approved(tmp_path: Path) -> None:
     applied(tmp_path)
     assert refused(tmp_path, SPEC) == {}
