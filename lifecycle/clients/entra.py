@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, TokenCredential
 
 # azure-identity warns with the raw answers of the token endpoint; what we raise says what of them may be shown.
-logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
+# So does MSAL below it, of those that are no JSON.
+for _library in ("azure.identity", "msal"):
+    logging.getLogger(_library).setLevel(logging.CRITICAL)
 _NUMBER = re.compile(r"AADSTS\d{5,7}")
 _EARLY = 300  # seconds before its end from which a token is no longer used
 _CERTIFICATE = frozenset({"tenant_id", "client_id", "certificate", "private_key"})
@@ -55,12 +57,14 @@ class EntraPlace:
         ca_file: trust only this authority for TLS; empty = the system's.
         timeout: seconds, of connecting and of each read.
         proxy: an http proxy URL; empty = the environment's.
+        heard: called with each answer, as azure-core has it.
     """
 
     authority: str = ""
     ca_file: str = ""
     timeout: float = 20.0
     proxy: str = ""
+    heard: Callable[[Any], None] | None = field(default=None, repr=False)
 
     def options(self) -> dict[str, Any]:
         """What every credential of azure-identity takes."""
@@ -71,6 +75,8 @@ class EntraPlace:
             "permit_redirects": False,
             "connection_verify": self.ca_file or True,
         }
+        if self.heard is not None:
+            options["raw_response_hook"] = self.heard
         if self.authority:
             # A private authority is none that Microsoft could vouch for.
             options |= {"authority": self.authority, "disable_instance_discovery": True}

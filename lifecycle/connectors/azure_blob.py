@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from lifecycle.clients.endpoints import is_loopback
-from lifecycle.connectors.entra_codes import entra_reason, entra_told
+from lifecycle.connectors.entra_codes import LastAnswer
 from lifecycle.connectors.entra_credential import WorkloadIdentity, entra_credential
 from lifecycle.connectors.probing import Probe, capped, reason_of_status, worst
 from lifecycle.domain.errors import ConfigurationError
@@ -119,14 +119,16 @@ class AzureBlobVerifier:
         from azure.core.exceptions import ClientAuthenticationError
 
         probe = Probe.begin((LOGIN, *target.can), clock=self._clock, deadline=deadline, via=via)
+        last = LastAnswer()
         try:
-            with self._credential(probe, target, value) as credential:
+            with self._credential(probe, target, value, last) as credential:
                 if credential is None:
                     return probe.result(Reason.NOT_CONFIGURED, "the value is no key, SAS or identity of Azure")
                 return self._judge(probe, target, credential)
         except ClientAuthenticationError as error:
             # Of azure-identity: storage's own 401 and 403 are taken where each right is tried.
-            return probe.result(entra_reason(str(error)), entra_told(str(error)))
+            reason, told, wait = last.refusal(str(error))
+            return probe.result(reason, told, retry_after=wait)
         except (ConfigurationError, ImportError) as error:
             missing = "azure-storage-blob is missing: install lifecycle[azure]"
             return probe.result(Reason.NOT_CONFIGURED, getattr(error, "message", missing))
@@ -155,7 +157,9 @@ class AzureBlobVerifier:
         return probe.result(*worst(failures)) if failures else probe.works()
 
     @contextmanager
-    def _credential(self, probe: Probe, target: AzureBlobSettings, value: SecretValue) -> Iterator[Any]:
+    def _credential(
+        self, probe: Probe, target: AzureBlobSettings, value: SecretValue, last: LastAnswer
+    ) -> Iterator[Any]:
         from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 
         if "account_key" in value:
@@ -165,10 +169,13 @@ class AzureBlobVerifier:
         elif "connection_string" in value:
             yield _from_connection_string(value)
         else:
-            yield from self._entra(probe, target, value)
+            yield from self._entra(probe, target, value, last)
 
-    def _entra(self, probe: Probe, target: AzureBlobSettings, value: SecretValue) -> Iterator[Any]:
-        options = self._transport(probe, target) | {"disable_instance_discovery": not self._instance_discovery}
+    def _entra(self, probe: Probe, target: AzureBlobSettings, value: SecretValue, last: LastAnswer) -> Iterator[Any]:
+        options = self._transport(probe, target) | {
+            "disable_instance_discovery": not self._instance_discovery,
+            "raw_response_hook": last.hear,
+        }
         if target.authority:
             options["authority"] = target.authority
         found = entra_credential(value, target.workload_identity, options)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from lifecycle.clients.entra import EntraPlace, stored_credential, unanswered
-from lifecycle.connectors.entra_codes import entra_reason, entra_told
+from lifecycle.connectors.entra_codes import LastAnswer
 from lifecycle.connectors.probing import Probe
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.kinds import Family, Kind, KindSettings
@@ -50,11 +50,13 @@ class EntraApplicationVerifier:
         from azure.core.exceptions import ClientAuthenticationError
 
         probe = Probe.begin((LOGIN,), clock=self._clock, deadline=deadline, via=via)
+        last = LastAnswer()
         place = EntraPlace(
             authority=target.authority,
             ca_file=target.ca_file,
             timeout=probe.deadline.cap(probe.deadline.seconds_left),
             proxy=probe.proxy,
+            heard=last.hear,
         )
         try:
             credential = stored_credential(value, place)
@@ -66,7 +68,8 @@ class EntraApplicationVerifier:
             return probe.result(Reason.NOT_CONFIGURED, error.message)
         except Exception as error:
             if isinstance(error, ClientAuthenticationError) and not unanswered(error):
-                return probe.result(entra_reason(str(error)), entra_told(str(error)))
+                reason, told, wait = last.refusal(str(error))
+                return probe.result(reason, told, retry_after=wait)
             return probe.failed_exchange(error)
         probe.show(LOGIN)
         return probe.works()

@@ -7,7 +7,13 @@ numbers and texts: an unknown number is ambiguous, never invalid.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
 
+from lifecycle.clients.web import retry_after
+from lifecycle.connectors.probing import capped
 from lifecycle.domain.verification import Reason
 
 _NUMBER = re.compile(r"AADSTS(\d{5,7})")
@@ -43,3 +49,31 @@ def entra_told(text: str) -> str:
     """The numbers of a text, for the detail of a result; never the text."""
     numbers = _NUMBER.findall(text)
     return f"AADSTS{numbers[-1]}" if numbers else "refused without an AADSTS code"
+
+
+@dataclass(slots=True)
+class LastAnswer:
+    """What the token endpoint answered last; azure-identity's errors carry neither status nor headers.
+
+    Attributes:
+        status: of HTTP; 0 = no answer came.
+        headers: of the answer.
+    """
+
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def hear(self, response: Any) -> None:
+        """To be given to azure-identity as `raw_response_hook`."""
+        self.status, self.headers = response.http_response.status_code, response.http_response.headers
+
+    def refusal(self, text: str) -> tuple[Reason, str, timedelta | None]:
+        """Why there is no token, what may be told of it, and how long to wait.
+
+        Args:
+            text: of azure-identity's error.
+        """
+        reason, told = capped(entra_reason(text), self.status), entra_told(text)
+        if self.status == 429 or self.status >= 500:
+            told = f"HTTP {self.status}, {told}"
+        return reason, told, retry_after(self.headers)

@@ -93,6 +93,35 @@ def test_refusal_by_code(serve: Serve, certificate: ServerCertificate, number: i
     assert "wrong-login" not in repr(result)
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"error": "temporarily_unavailable"}', b'{"error_description": "AADSTS7000215"}', b""]
+)
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(429, Reason.THROTTLED), (503, Reason.SERVICE_FAULT), (500, Reason.SERVICE_FAULT), (504, Reason.TIMEOUT_READ)],
+)
+def test_overload_is_told_whatever_the_body_says(
+    serve: Serve, certificate: ServerCertificate, status: int, reason: Reason, body: bytes
+) -> None:
+    url: list[str] = []
+    headers = {"Content-Type": "application/json", "Retry-After": "7"}
+    with serve(_token_endpoint(url, Reply(status=status, body=body, headers=headers))) as address:
+        url.append(address)
+        result = _verify(_VALUE, address, certificate.ca_file)
+    assert (result.reason, result.retry_after) == (reason, timedelta(seconds=7)), result
+    assert result.detail.startswith(f"HTTP {status}, ")
+
+
+def test_answer_that_is_no_json_reaches_no_log(
+    serve: Serve, certificate: ServerCertificate, caplog: pytest.LogCaptureFixture
+) -> None:
+    url: list[str] = []
+    with serve(_token_endpoint(url, Reply(status=400, body=b"wrong-login"))) as address:
+        url.append(address)
+        _verify(_VALUE, address, certificate.ca_file)
+    assert "wrong-login" not in caplog.text
+
+
 def test_time_out(serve: Serve, certificate: ServerCertificate) -> None:
     over = threading.Event()
 
