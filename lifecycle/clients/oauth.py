@@ -35,6 +35,7 @@ Audience = Literal["issuer", "token_endpoint"]
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ASSERTION_SECONDS = 60
 TOKEN_TYPES = "urn:ietf:params:oauth:token-type:"  # noqa: S105 - the prefix of names (RFC 8693, section 3)
+_METHOD = "token_endpoint_auth_method"
 PREVIOUS_EXPIRES = "previous_client_secret_expires_at"
 _WELL_KNOWN = ("openid-configuration", "oauth-authorization-server")
 # RFC 7592, 2.2: a client must not send these back; the last one is set by hand where it is meant.
@@ -278,6 +279,10 @@ class OAuthClient:
                 of some servers, recognised by their showing `previous_client_secret_expires_at`.
         """
         body = {name: item for name, item in registration.metadata.items() if name not in _NOT_SENT}
+        method = body.get(_METHOD)
+        if isinstance(method, list) and len(method) == 1:
+            # A text by RFC 7591; glewlwyd shows a list, refuses one, and without it makes the client a public one.
+            body[_METHOD] = method[0]
         if keep_secret is not None:
             body["client_secret"] = keep_secret.get_secret_value()
         if end_previous_at is not None:

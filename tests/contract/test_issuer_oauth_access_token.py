@@ -104,11 +104,15 @@ def client(oidc_provider: OidcProvider) -> Client:
 class TokenBench(IssuerBench):
     """Keeps what it mints, as the driver does."""
 
-    stored: list[SecretValue]
+    client: Client
+
+    def driven(self) -> Driven:
+        assert isinstance(self.issuer, OAuthAccessTokenIssuer)
+        return self.client.driven(self.issuer, self.client.verify)
 
     def mint(self, marker: str = MARKER, previous: SecretValue | None = None) -> Minted:
         minted = super().mint(marker, previous)
-        self.stored.append(minted.value)
+        self.client.stored.append(minted.value)
         return minted
 
 
@@ -124,7 +128,7 @@ class TestOnOidcProvider(IssuerContract):
             works=lambda value: str(client.verify(value).status) == "valid",
             unreachable=client.issuer(client.grant(url=closed)),
             refused=client.issuer(client.grant(secret="wrong-login")),
-            stored=client.stored,
+            client=client,
         )
 
 
