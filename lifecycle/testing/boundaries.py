@@ -28,7 +28,7 @@ from lifecycle.testing.simulated_store import StorePort
 from lifecycle.testing.world import Call, Calm, Crash, Fault
 
 _OF_THE_ISSUER = (Fault.KILLED_BEFORE, Fault.ANSWER_LOST, Fault.REFUSED, Fault.WRITE_LOST)
-_CUT = ("issuer.", "store.", "journal.")  # the lease and the audit log have suites of their own
+EVERY_WRITE = ("issuer.", "store.", "journal.")  # the lease and the audit log have suites of their own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +73,12 @@ class Boundaries:
 
     Attributes:
         driven: the issuer under the driver; nothing is issued yet.
+        of: which writes are cut, by the beginning of their names.
         endings: how each boundary ended, for whoever wants to print it.
     """
 
     driven: Driven
+    of: tuple[str, ...] = EVERY_WRITE
     endings: dict[Boundary, str] = field(default_factory=dict)
     _serial: int = 0
     _jumps: dict[str, timedelta] = field(default_factory=dict)
@@ -101,7 +103,7 @@ class Boundaries:
         found: list[Boundary] = []
         for call in world.calls:
             seen[call.name] += 1
-            if not call.write or not call.name.startswith(_CUT):
+            if not call.write or not call.name.startswith(self.of):
                 continue
             faults = (Fault.KILLED_AFTER, *(_OF_THE_ISSUER if call.name.startswith("issuer.") else ()))
             found += [Boundary(call=call.name, nth=seen[call.name], fault=fault) for fault in faults]

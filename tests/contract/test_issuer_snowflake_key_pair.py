@@ -50,6 +50,8 @@ def stranger() -> SecretText:
 class TestOnGate(SettingContract):
     """Against the double, which checks signatures and rights."""
 
+    cut = ("issuer.",)  # a fresh RSA key per cut
+
     @pytest.fixture
     def bench(self, snowflake_gate: SnowflakeGate, stranger: SecretText) -> SettingBench:
         gate = snowflake_gate

@@ -58,6 +58,8 @@ def stranger() -> SecretText:
 class TestOnGate(SettingContract):
     """Against the double, which checks signatures, rights and names."""
 
+    cut = ("issuer.set",)  # a fresh RSA key per cut
+
     @pytest.fixture
     def bench(self, snowflake_gate: SnowflakeGate, stranger: SecretText) -> SettingBench:
         gate = snowflake_gate

@@ -34,6 +34,8 @@ def test_a_replaced_authority_is_trusted_and_the_old_one_is_not(tmp_path: Path) 
 
 
 def test_the_environment_names_other_authorities_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
     before = _trust("", environment=True)
     _authority(tmp_path / "ca.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
