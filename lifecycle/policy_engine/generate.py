@@ -16,7 +16,13 @@ from collections.abc import Callable, Iterator, Mapping
 
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.spec import Spec
-from lifecycle.policy_engine import generate_rotation, generate_services, generate_terraform, generate_vault
+from lifecycle.policy_engine import (
+    generate_audit,
+    generate_rotation,
+    generate_services,
+    generate_terraform,
+    generate_vault,
+)
 from lifecycle.policy_engine.generate_names import SECRETS_MANAGER, VAULT, Names
 from lifecycle.policy_engine.generate_rotation import AwsStatement
 
@@ -27,18 +33,20 @@ IDENTITIES: Mapping[str, str] = {
     "apply": "makes and changes infrastructure for `lifecycle apply`; never reads a value",
     "rotate": "makes, stages, promotes and ends credentials for `lifecycle rotate`",
     "verify": "reads the values that connectors log in with, for `lifecycle verify`",
-    "audit": "compares what providers list with the journal; reads no value",
-    "report": "reads ages for the evidence pack; reads no value",
+    "audit": "compares what providers list with the journal, signs and keeps heads of the audit log; reads no value",
+    "report": "reads ages and the rights of the tool for the evidence pack; reads no value",
 }
-_AWS: Mapping[str, Callable[[Names], Iterator[AwsStatement]]] = {
-    "plan": generate_terraform.plan,
-    "apply": generate_terraform.apply,
-    "rotate": generate_rotation.rotate,
-    "verify": generate_rotation.verify,
-    "audit": generate_rotation.audit,
-    "report": generate_rotation.report,
+_AWS: Mapping[str, tuple[Callable[[Names], Iterator[AwsStatement]], ...]] = {
+    "plan": (generate_terraform.plan, generate_audit.read_pin),
+    "apply": (generate_terraform.apply, generate_audit.read_pin),
+    "rotate": (generate_rotation.rotate, generate_audit.read_pin),
+    "verify": (generate_rotation.verify,),
+    "audit": (generate_rotation.audit, generate_audit.sign_heads, generate_audit.keep_heads),
+    "report": (generate_rotation.report, generate_audit.see_own_rights),
 }
 _VAULT: Mapping[str, Callable[[Names, str], Iterator[str]]] = {
+    "plan": generate_vault.reads_pin,
+    "apply": generate_vault.reads_pin,
     "rotate": generate_vault.rotate,
     "verify": generate_vault.verify,
     "audit": generate_vault.audit,
@@ -72,7 +80,7 @@ def generate_policies(spec: Spec) -> dict[str, str]:
 
 
 def _aws_documents(names: Names) -> dict[str, str]:
-    found = {identity: list(written(names)) for identity, written in _AWS.items()}
+    found = {identity: [item for part in parts for item in part(names)] for identity, parts in _AWS.items()}
     home = f"{names.spec.environment}/aws"
     return {f"{home}/{identity}.json": _document(statements) for identity, statements in found.items() if statements}
 
@@ -105,7 +113,10 @@ def _readme(names: Names, files: Mapping[str, str], *, compact: bool) -> str:
     title = f"# Rights of the tool in `{home}`"
     written = "Written by `lifecycle policy generate`; do not edit. Each identity is a role or token of its own."
     table = ["| Identity | For | Policies |", "|---|---|---|", *rows]
-    return "\n".join((title, "", written, "", *table, "", "## What stays broader", "", *(risks or ["- nothing"]), ""))
+    pins = [f"- `LIFECYCLE_POLICY_PIN={place}`" for place in generate_audit.pins(names)]
+    held = ["## Where the digest of the policy bundle may be pinned", "", *pins, ""] if pins else []
+    broader = ["## What stays broader", "", *(risks or ["- nothing"]), ""]
+    return "\n".join((title, "", written, "", *table, "", *held, *broader))
 
 
 def _held(identity: str, files: Mapping[str, str]) -> str:

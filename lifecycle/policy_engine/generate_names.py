@@ -30,6 +30,21 @@ _KEPT = {
     "oauth_client_secret": "registration",
     "oauth_private_key_jwt": "registration",
 }
+# Kinds whose rotation can be rehearsed beside the real value, and how the name of a shadow ends.
+REHEARSED = frozenset(
+    {
+        "aws_iam_access_key",
+        "databricks_service_principal_secret",
+        "datarobot_api_key",
+        "entra_application_certificate",
+        "entra_application_password",
+        "oauth_private_key_jwt",
+        "okta_client_secret",
+        "snowflake_key_pair",
+        "vault_approle_secret_id",
+    }
+)
+SHADOW = ".rehearsal"
 _COPY = "secrets_manager_copy"
 _NOTES_ELSEWHERE = frozenset({"ecs_service", "file"})  # named after the service; beside the file
 
@@ -99,6 +114,12 @@ class Names:
             if store is not None and store.kind == kind and entry.manage in (Manage.ROTATE, Manage.OWN):
                 yield name, entry
 
+    def shadows(self, kind: str) -> Iterator[tuple[str, Credential]]:
+        """Names of the shadows with which rotation is rehearsed, in stores of a kind."""
+        for name, entry in self.credentials(kind):
+            if entry.kind in REHEARSED:
+                yield f"{name}{SHADOW}", entry
+
     def main_store(self) -> str:
         """The store that keeps the tool's own values: `default`, else the first; empty when there is none."""
         names = sorted(self.spec.secret_stores)
@@ -122,7 +143,7 @@ class Names:
             sorted(
                 {
                     setting(chosen.settings, "login")
-                    for entry in self._rotated()
+                    for entry in self.rotated()
                     for chosen in entry.deliver_to
                     if entry.store == store and setting(chosen.settings, "login")
                 }
@@ -131,7 +152,7 @@ class Names:
 
     def copies(self, *, made: bool = False) -> tuple[str, ...]:
         """ARN patterns of the declared copies in Secrets Manager; with `made`, of those that the tool may create."""
-        chosen = (item.settings for entry in self._rotated() for item in entry.deliver_to if item.kind == _COPY)
+        chosen = (item.settings for entry in self.rotated() for item in entry.deliver_to if item.kind == _COPY)
         names = sorted({setting(one, "name") for one in chosen if setting(one, "create", False) or not made})
         return tuple(pattern for name in names for pattern in self._copy_patterns(name))
 
@@ -141,7 +162,8 @@ class Names:
             return name, f"{name}-??????"
         return (self.arn("secretsmanager", f"secret:{name}-??????"),)
 
-    def _rotated(self) -> tuple[Credential, ...]:
+    def rotated(self) -> tuple[Credential, ...]:
+        """The credentials that the tool may rotate, by name."""
         entries = (entry for _, entry in sorted(self.spec.credentials.items()))
         return tuple(entry for entry in entries if entry.manage in (Manage.ROTATE, Manage.OWN))
 
@@ -172,6 +194,24 @@ class Names:
         prefix = setting(settings, "prefix").strip("/")
         which = f"{prefix}/*" if self._compact and prefix else f"{secret_name(prefix, name)}-??????"
         return self.arn("secretsmanager", f"secret:{which}", region=setting(settings, "region") or None)
+
+    def rotated_by_functions(self) -> tuple[str, ...]:
+        """ARN patterns of the secrets that rotation functions work on."""
+        named = (setting(entry.settings, "secret") for entry in self._with_functions())
+        return tuple(
+            sorted(
+                one if one.startswith("arn:") else self.arn("secretsmanager", f"secret:{one}-??????") for one in named
+            )
+        )
+
+    def functions(self) -> tuple[str, ...]:
+        """ARNs of the rotation functions that may be started."""
+        return tuple(sorted({setting(entry.settings, "function") for entry in self._with_functions()}))
+
+    def _with_functions(self) -> Iterator[Credential]:
+        for entry in self.spec.credentials.values():
+            if entry.kind == "aws_rotation_function" and entry.manage in (Manage.ROTATE, Manage.OWN):
+                yield entry
 
     def users(self) -> tuple[str, ...]:
         """ARNs of the IAM users whose access keys are rotated."""

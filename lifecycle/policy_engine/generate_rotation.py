@@ -27,16 +27,26 @@ def rotate(names: Names) -> Iterator[AwsStatement]:
     """Read and write exactly the declared secrets, end and make keys of exactly the declared users."""
     secrets = [names.secret_arn(entry.store, name) for name, entry in names.credentials(SECRETS_MANAGER)]
     own = _own_values(names)
-    held = [*secrets, *own]
+    shadows = [names.secret_arn(entry.store, name) for name, entry in names.shadows(SECRETS_MANAGER)]
+    held = [*secrets, *own, *shadows]
     yield from statement("ListVersions", ["secretsmanager:ListSecretVersionIds"], held)
     yield from statement("ReadVersions", ["secretsmanager:GetSecretValue"], held)
     yield from statement("StageVersions", ["secretsmanager:PutSecretValue"], held)
-    yield from statement("MoveLabels", ["secretsmanager:UpdateSecretVersionStage"], secrets)
-    yield from statement("KeepOwnValues", ["secretsmanager:CreateSecret"], own)
+    yield from statement("MoveLabels", ["secretsmanager:UpdateSecretVersionStage"], [*secrets, *shadows])
+    yield from statement("MakeSecrets", ["secretsmanager:CreateSecret"], [*own, *shadows])
+    yield from statement("RemoveShadows", ["secretsmanager:DeleteSecret"], shadows)
     yield from statement("ReadLogins", ["secretsmanager:GetSecretValue", *_LISTED], _logins(names))
     copying = ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", *_LISTED, _MOVE]
     yield from statement("CopyValues", copying, list(names.copies()))
     yield from statement("MakeCopies", ["secretsmanager:CreateSecret"], list(names.copies(made=True)))
+    started = [
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:GetSecretValue",
+        "secretsmanager:RotateSecret",
+        *_LISTED,
+    ]
+    yield from statement("StartFunctions", started, list(names.rotated_by_functions()))
+    yield from statement("RunFunctions", ["lambda:InvokeFunction"], list(names.functions()))
     yield from statement("ListKeys", ["iam:GetAccessKeyLastUsed", "iam:ListAccessKeys"], list(names.users()))
     yield from statement("MakeKeys", ["iam:CreateAccessKey"], list(names.users()))
     yield from statement("SwitchKeys", ["iam:UpdateAccessKey"], list(names.users()))

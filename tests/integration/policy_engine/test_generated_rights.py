@@ -9,12 +9,15 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
+from lifecycle.bootstrap.rehearsal import SecretsManagerPlace
 from lifecycle.clients.aws import AwsClients
 from lifecycle.clients.vault import TokenLogin, VaultClient
 from lifecycle.destinations.ecs_service import EcsServiceDestination
@@ -31,6 +34,7 @@ from lifecycle.domain.secret import (
 )
 from lifecycle.domain.spec import Spec
 from lifecycle.issuers.aws_iam_access_key import AwsIamAccessKeyIssuer
+from lifecycle.operations.rehearse_rotation import SHADOW
 from lifecycle.policy_engine import generate_vault
 from lifecycle.policy_engine.generate import generate_policies
 from lifecycle.policy_engine.generate_names import Names
@@ -79,7 +83,7 @@ class Calls:
 
     def watch(self, clients: AwsClients) -> None:
         """Note every call of both kinds of clients."""
-        for service in ("secretsmanager", "iam", "ecs"):
+        for service in ("secretsmanager", "iam", "ecs", "ssm"):
             for client in (clients.reader(service), clients.writer(service)):
                 client.meta.events.register("before-parameter-build", self._note)
 
@@ -93,6 +97,8 @@ class Calls:
             return f"arn:aws:secretsmanager:{home}:secret:{params.get('SecretId') or params['Name']}-aBcDeF"
         if service == "iam":
             return f"arn:aws:iam::{ACCOUNT}:user/{params.get('UserName', self.user)}"
+        if service == "ssm":
+            return f"arn:aws:ssm:{home}:parameter{params['Name']}"
         return f"arn:aws:ecs:{home}:service/{params['cluster']}/{params.get('service') or params['services'][0]}"
 
 
@@ -115,6 +121,7 @@ class House:
         admin, name = self.double.aws(), self.spec.environment
         admin.writer("secretsmanager").create_secret(Name=f"datarobot/{name}/feature-reader-key")
         admin.writer("iam").create_user(UserName=f"{name}-feature-reader")
+        admin.writer("ssm").put_parameter(Name=f"/lifecycle-policy/{name}", Value="sha256:0", Type="String")
         ecs = admin.writer("ecs")
         ecs.create_cluster(clusterName="mlops")
         container = {"name": "agent", "image": "agent:1", "memory": 64}
@@ -139,6 +146,11 @@ class House:
         own = SecretRef(store="default", path="lifecycle-fingerprint-key")
         kept = _Kept(store=store, ref=SecretRef(store="default", path=f"agent-key-delivery-{name}-eu-1"))
         issuer, user = AwsIamAccessKeyIssuer(clients), f"{name}-feature-reader"
+        settings = SimpleNamespace(prefix=f"datarobot/{name}", kms_key="")
+        stores = {"default": SimpleNamespace(settings=settings)}
+        # All that the place of a shadow looks at.
+        around: Any = SimpleNamespace(spec=SimpleNamespace(secret_stores=stores), aws=clients)
+        shadow = SecretsManagerPlace(around, self.spec.credentials["feature-reader-key"], SHADOW)
         service = EcsServiceDestination(clients, kept, cluster="mlops", service=f"{name}-eu-1")
 
         def key(number: int = 0) -> Any:
@@ -149,6 +161,10 @@ class House:
             return store.describe(ref).revision
 
         return {
+            "read the pin": lambda: clients.reader("ssm").get_parameter(Name=f"/lifecycle-policy/{name}"),
+            "make a shadow": shadow.make,
+            "rehearse on it": lambda: store.prepare(SecretRef(store="default", path=f"feature-reader-key{SHADOW}")),
+            "remove the shadow": shadow.remove,
             "prepare the secret": lambda: store.prepare(ref),
             "list the keys": lambda: issuer.list(user),
             "make a key": lambda: issuer.mint(user, "marker", None),
@@ -181,6 +197,9 @@ def _failing(steps: Steps) -> str:
             step()
         except AuthenticationError:
             return name
+        except ClientError as error:  # of a step that is the SDK's own call
+            assert error.response["Error"]["Code"] == "AccessDeniedException"
+            return name
     return ""
 
 
@@ -200,13 +219,15 @@ def test_rotation_runs_under_exactly_its_generated_policy_and_uses_all_of_it(hou
 @pytest.mark.parametrize(
     ("statement", "step"),
     [
-        ("ListVersions", "prepare the secret"),
-        ("StageVersions", "prepare the secret"),
+        ("ReadPin", "read the pin"),
+        ("MakeSecrets", "make a shadow"),
+        ("RemoveShadows", "remove the shadow"),
+        ("ListVersions", "rehearse on it"),
+        ("StageVersions", "rehearse on it"),
         ("ListKeys", "list the keys"),
         ("MakeKeys", "make a key"),
         ("MoveLabels", "stage the value"),
         ("ReadVersions", "read the staged value"),
-        ("KeepOwnValues", "keep a value of the tool"),
         ("RestartServices", "restart the service"),
         ("SwitchKeys", "switch the key off"),
         ("EndKeys", "end the key"),
@@ -245,6 +266,12 @@ class Vault:
             answer = client.post("/auth/token/create", json=wanted).raise_for_status().json()
         return str(answer["auth"]["client_token"])
 
+    def write_pin(self, path: str) -> None:
+        """As somebody who does not apply."""
+        headers = {"X-Vault-Token": self.server.root_token}
+        with httpx.Client(base_url=f"{self.server.address}/v1", trust_env=False, headers=headers) as client:
+            client.post(f"/{path}", json={"data": {"digest": "sha256:0"}}).raise_for_status()
+
     def steps(self, stanzas: tuple[str, ...]) -> Steps:
         """What rotation does, in its order, each step by its name."""
         client = VaultClient(self.server.address, TokenLogin(token=SecretText(self.token(stanzas))))
@@ -252,9 +279,15 @@ class Vault:
         ref = SecretRef(store="vault", path="pipeline-oauth")
         own = SecretRef(store="vault", path="pipeline-oauth-registration")
         again = CandidateId("candidate-2")
+        pin = f"{self.mount}/data/datarobot/reference/lifecycle.policy"
+        self.write_pin(pin)
         return {
             "look at the own token": lambda: client.read(lambda c: c.auth.token.lookup_self(), what="looking"),
             "renew the own token": lambda: client.write(lambda c: c.auth.token.renew_self(), what="renewing"),
+            "see whether the pin can be moved": lambda: client.read(
+                lambda c: c.adapter.post("/v1/sys/capabilities-self", json={"paths": [pin]}), what="asking"
+            ),
+            "read the pin": lambda: client.read(lambda c: c.read(pin), what="reading"),
             "prepare the secret": lambda: store.prepare(ref),
             "see what is pending": lambda: store.describe(ref),
             "stage the value": lambda: store.stage(ref, _OPERATION, _CANDIDATE, _VALUE, fence=1),
@@ -282,6 +315,8 @@ def test_rotation_in_vault_runs_under_exactly_its_generated_policy(vault: Vault)
     [
         ("auth/token/lookup-self", "look at the own token"),
         ("auth/token/renew-self", "renew the own token"),
+        ("sys/capabilities-self", "see whether the pin can be moved"),
+        ("data/datarobot/reference/lifecycle.policy", "read the pin"),
         ("data/datarobot/reference/pipeline-oauth", "prepare the secret"),
         ("metadata/datarobot/reference/pipeline-oauth.pending", "see what is pending"),
         ("data/datarobot/reference/pipeline-oauth.pending/+", "stage the value"),

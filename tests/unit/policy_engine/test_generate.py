@@ -181,7 +181,7 @@ def test_services_keys_and_secrets_of_every_spelling_are_named_exactly() -> None
     assert found["RestartServices"] == [f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service/own/web"]
     assert found["MakeKeys"] == [f"arn:aws:iam::{ACCOUNT}:user/legacy"]
     assert found["UseKeys"] == [f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/0ab"]
-    assert found["KeepOwnValues"][-1].startswith(
+    assert found["MakeSecrets"][-1].startswith(
         f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:datarobot/reference/"
     )
     plan = {item["Sid"] for item in json.loads(files["reference/aws/plan.json"])["Statement"]}
@@ -207,7 +207,7 @@ def test_notes_keys_and_logins_of_destinations_and_declared_copies_are_named_exa
     found = {item["Sid"]: item["Resource"] for item in json.loads(files["reference/aws/rotate.json"])["Statement"]}
     assert found["CopyValues"] == [f"{arn}/made-??????", f"{arn}/theirs", f"{arn}/theirs-??????"]
     assert found["MakeCopies"] == [f"{arn}/made-??????"]
-    own = [item.rpartition("/feature-reader-key-")[2] for item in found["KeepOwnValues"] if "reader-key-" in item]
+    own = [item.rpartition("/feature-reader-key-")[2] for item in found["MakeSecrets"] if "reader-key-" in item]
     kinds = ("jenkins_credential-5", "secrets_manager_copy-2", "secrets_manager_copy-3", "webhook-4")
     assert own == [*(f"delivery-{kind}-??????" for kind in kinds), "webhook-key-??????"]
     assert [item.endswith("/jenkins-??????") for item in found["ReadLogins"]] == [True]

@@ -1,4 +1,4 @@
-# reference: identity verify, secret store vault. Written by lifecycle policy generate.
+# reference: identity plan, secret store default. Written by lifecycle policy generate.
 
 # whether the own token lives
 path "auth/token/lookup-self" {
@@ -10,12 +10,12 @@ path "auth/token/renew-self" {
   capabilities = ["update"]
 }
 
-# the vault connector asks what it may read, reading nothing
+# whether the own token could move the pin
 path "sys/capabilities-self" {
   capabilities = ["update"]
 }
 
-# connectors log in with pipeline-oauth
-path "kv/data/datarobot/reference/pipeline-oauth" {
+# the pinned digest of the policy bundle, where Vault holds it
+path "kv/data/datarobot/reference/lifecycle.policy" {
   capabilities = ["read"]
 }

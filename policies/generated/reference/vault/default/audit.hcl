@@ -1,4 +1,4 @@
-# reference: identity report, secret store vault. Written by lifecycle policy generate.
+# reference: identity audit, secret store default. Written by lifecycle policy generate.
 
 # whether the own token lives
 path "auth/token/lookup-self" {
@@ -13,6 +13,16 @@ path "auth/token/renew-self" {
 # which secrets exist, also those that nobody declared
 path "kv/metadata/datarobot/reference" {
   capabilities = ["list"]
+}
+
+# versions and ages of feature-reader-key
+path "kv/metadata/datarobot/reference/feature-reader-key" {
+  capabilities = ["read"]
+}
+
+# versions and ages of legacy-ingest-key
+path "kv/metadata/datarobot/reference/legacy-ingest-key" {
+  capabilities = ["read"]
 }
 
 # versions and ages of pipeline-oauth
