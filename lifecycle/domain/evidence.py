@@ -30,12 +30,14 @@ class EvidenceSection:
     Attributes:
         id: anchor in the report.
         question: as a reviewer asks it.
+        answer: in one sentence, numbers only.
         tables: what is known.
         not_shown: what has no source here. It never reads "passed".
     """
 
     id: str
     question: str
+    answer: str = ""
     tables: tuple[EvidenceTable, ...] = ()
     not_shown: tuple[str, ...] = ()
 

@@ -11,6 +11,7 @@ from lifecycle.domain.evidence import EvidencePack, EvidenceSection, EvidenceTab
 from lifecycle.domain.grants import compare, grants
 from lifecycle.domain.policy import GateVerdict, Severity
 from lifecycle.domain.receipt import Receipt
+from lifecycle.operations.evidence_answers import answers
 from lifecycle.operations.evidence_credentials import existing, rotations
 from lifecycle.operations.evidence_sources import EvidenceSources, Rows, table
 
@@ -34,7 +35,11 @@ def gather_evidence(
             rotations(sources, since, until),
         ),
         ("q5-leaks", "Did any value reach state, plan or log? What was scanned?", _leaks(receipts)),
-        ("q6-policies", "Which policies and waivers were in force, until when?", _policies(sources, receipts)),
+        (
+            "q6-policies",
+            "Which policies and waivers were in force, who signed, until when?",
+            _policies(sources, receipts),
+        ),
         ("q7-controls", "Which rule answers which control?", [_controls(sources)]),
         ("q8-reviewed", "Was what ran exactly what was reviewed?", [_reviewed(receipts)]),
         (
@@ -44,17 +49,21 @@ def gather_evidence(
         ),
         ("q10-trail", "Has the trail been altered?", _trail(sources, since, until)),
     )
-    built = tuple(_section(name, question, tables, sources) for name, question, tables in sections)
+    said = answers(table for _, _, tables in sections for table in tables)
+    built = tuple(_section(name, question, tables, sources, said[name]) for name, question, tables in sections)
     return EvidencePack(
         environment=sources.spec.environment, since=since, until=until, made=made, tool_version=tool_version,
         audit_head=sources.audit_head, sections=built,
     )  # fmt: skip
 
 
-def _section(name: str, question: str, tables: list[EvidenceTable], sources: EvidenceSources) -> EvidenceSection:
+def _section(
+    name: str, question: str, tables: list[EvidenceTable], sources: EvidenceSources, answer: str
+) -> EvidenceSection:
     empty = tuple(f"nothing on record for: {item.caption}" for item in tables if not item.rows and not item.empty)
     shown = tuple(item for item in tables if item.rows or item.empty)
-    return EvidenceSection(id=name, question=question, tables=shown, not_shown=(*sources.gaps.get(name, ()), *empty))
+    gaps = (*sources.gaps.get(name, ()), *empty)
+    return EvidenceSection(id=name, question=question, answer=answer, tables=shown, not_shown=gaps)
 
 
 def _reach(sources: EvidenceSources) -> EvidenceTable:
@@ -99,7 +108,8 @@ def _declared(sources: EvidenceSources) -> EvidenceTable:
     change = compare(sources.receipts[-1].grants if sources.receipts else (), grants(sources.spec))
     rows: Rows = [("newly allowed", text) for text in change.added]
     rows += [("no longer allowed", text) for text in change.removed]
-    return table("permission-pending", "Declared now and not applied yet", "Direction, Permission", rows)
+    found = table("permission-pending", "Declared now and not applied yet", "Direction, Permission", rows)
+    return replace(found, empty="nothing, what is declared is what was applied last")
 
 
 def _leaks(receipts: tuple[Receipt, ...]) -> list[EvidenceTable]:
@@ -124,6 +134,7 @@ def _policies(sources: EvidenceSources, receipts: tuple[Receipt, ...]) -> list[E
     columns = "Id, Rule, Scope, Owner, Reason, Ticket, Expires, Days left"
     waivers = replace(table("waivers", "Waivers", columns, list(sources.waivers)), empty="none is on file")
     signers = table("signers", "Who may sign, by the bundle", "Group, Principal, Limits", list(sources.signers))
+    signers = replace(signers, empty="the bundle lists nobody")
     told = list(sources.bundle_signatures)
     signed = table(
         "bundle-signatures", "Who signed the bundle that lies there now", "By, Bundle, Version, Follows", told
@@ -139,7 +150,10 @@ def _controls(sources: EvidenceSources) -> EvidenceTable:
         for control in card.controls
     ]
     return table(
-        "controls", "Rules by control, over the spec as declared", "Control, Rule, Title, Result", sorted(rows)
+        "controls",
+        "Rules by control, over the spec as it is declared now",
+        "Control, Rule, Title, Result",
+        sorted(rows),
     )
 
 

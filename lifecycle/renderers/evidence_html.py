@@ -34,6 +34,7 @@ th{background:var(--card);white-space:nowrap;overflow-wrap:normal}
 td.n{font-variant-numeric:tabular-nums;white-space:nowrap}
 .scroll:focus-visible,a:focus-visible{outline:3px solid var(--mark);outline-offset:2px}
 .gap{border-left:4px solid var(--warn);background:var(--warnbg);padding:.4rem .75rem;margin:.5rem 0}
+.answer{font-weight:600;max-width:60rem;margin:.25rem 0 .75rem}
 .none{color:var(--dim);margin:.5rem 0}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,19rem),1fr));gap:.75rem;padding:0;
 margin:.5rem 0;list-style:none}
@@ -59,6 +60,7 @@ th,td,td.w{min-width:0;font-size:8pt;overflow-wrap:anywhere}nav,.skip{display:no
 thead{display:table-header-group}}
 """
 CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_NO_BEGINNING = 1970  # of a period that nobody gave a first day
 _MOST_AGES = 40
 _LONG_WORD = 32
 _SHORT = re.compile(r"^\d+( [dh])?$|^\d{4}-\d\d-\d\d( \d\d:\d\d)?$|^not shown$")
@@ -66,7 +68,8 @@ _SHORT = re.compile(r"^\d+( [dh])?$|^\d{4}-\d\d-\d\d( \d\d:\d\d)?$|^not shown$")
 
 def report_html(pack: EvidencePack) -> str:
     """The report."""
-    title = escape(f"Evidence: {pack.environment}, {pack.since:%Y-%m-%d} to {pack.until:%Y-%m-%d}")
+    first = f"{pack.since:%Y-%m-%d} to" if pack.since.year > _NO_BEGINNING else "from the first record to"
+    title = escape(f"Evidence: {pack.environment}, {first} {pack.until:%Y-%m-%d}")
     body = "".join(_section(number, section) for number, section in enumerate(pack.sections, start=1))
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
@@ -82,7 +85,7 @@ def report_html(pack: EvidencePack) -> str:
 
 def _overview(pack: EvidencePack) -> str:
     rows = "".join(
-        f'<tr><td><a href="#{escape(s.id)}">{number}. {escape(s.question)}</a></td>'
+        f'<tr><td><a href="#{escape(s.id)}">{number}. {escape(s.question)}</a><br>{escape(s.answer)}</td>'
         f'<td class="n">{sum(len(table.rows) for table in s.tables)}</td><td class="n">{len(s.not_shown)}</td></tr>'
         for number, s in enumerate(pack.sections, start=1)
     )
@@ -99,7 +102,8 @@ def _section(number: int, section: EvidenceSection) -> str:
     tables = "".join(_VIEWS.get(table.name, lambda _: "")(table) + _table(table) for table in section.tables)
     name = escape(section.id)
     heading = f'<h2 id="{name}-title">{number}. {escape(section.question)}</h2>'
-    return f'<section id="{name}" aria-labelledby="{name}-title">{heading}{gaps}{tables}</section>'
+    answer = f'<p class="answer">{escape(section.answer)}</p>' if section.answer else ""
+    return f'<section id="{name}" aria-labelledby="{name}-title">{heading}{answer}{gaps}{tables}</section>'
 
 
 def _table(table: EvidenceTable) -> str:
