@@ -294,7 +294,8 @@ class House:
 
     def examine(self, installation: str, deployment: str, data: Path | None, watch: Callable[[str], None]) -> Diagnosis:
         """Walk the known causes of failure; changes nothing."""
-        from lifecycle.bootstrap.doctor import Doctor, Request
+        from lifecycle.bootstrap.doctor import Doctor
+        from lifecycle.bootstrap.doctor_walk import Request
 
         request = Request(installation=installation, deployment=deployment, data=data)
         return Doctor(self._around, self.rotation.stores, self.rotation.verification).examine(request, watch)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from lifecycle.bootstrap.doctor import READ_ONLY, Doctor, Request, Walk
+from lifecycle.bootstrap.doctor import READ_ONLY, Doctor
+from lifecycle.bootstrap.doctor_walk import Request, Walk
 from lifecycle.bootstrap.kinds import registry
 from lifecycle.bootstrap.paths import Paths
 from lifecycle.bootstrap.stores import Stores
