@@ -77,9 +77,14 @@ def candidates_of(
     )
 
 
-def unexplained(record: RotationRecord, listing: CompleteListing, traits: Traits) -> tuple[CredentialId, ...]:
-    """New credentials that may be ours or somebody else's, where the provider offers no evidence at all."""
-    if traits.stamp or traits.creator:
+def unexplained(
+    record: RotationRecord, listing: CompleteListing, traits: Traits, owner: Owner
+) -> tuple[CredentialId, ...]:
+    """New credentials that may be ours or somebody else's, where there is no evidence at all.
+
+    Listed creators are none for who does not know his own name there.
+    """
+    if traits.stamp or (traits.creator and owner.creator):
         return ()
     return tuple(
         item.id

@@ -83,7 +83,7 @@ def _look_for_lost(session: Session) -> on.Event:
     session.listing()
     record, traits, owner = session.record, session.traits, session.context.identity
     listing = session.listing()
-    strange = unexplained(record, listing, traits)
+    strange = unexplained(record, listing, traits, owner)
     mine = candidates_of(record, listing, traits, owner)
     for item in session.staged():
         found = session.read(item.version)

@@ -55,6 +55,7 @@ class Driven:
         principal: whose credential.
         verify: logs in at the real target.
         admin: reads the admin identity; None = the credential changes itself.
+        creator: our name as the provider lists creators; empty when it does not.
         clock: moved by sleeping.
     """
 
@@ -62,6 +63,7 @@ class Driven:
     principal: str
     verify: Callable[[SecretValue], VerificationResult]
     admin: Callable[[], SecretValue] | None = None
+    creator: str = ""
     clock: Jumping = field(default_factory=Jumping)
     store: MemoryStore = field(default_factory=lambda: MemoryStore(world=World()))
     ref: SecretRef = field(default_factory=lambda: SecretRef(store="default", path="one"))
@@ -93,6 +95,7 @@ class Driven:
             ),
             limits=Limits(poll=timedelta(seconds=1)),
             admin=self.admin,
+            creator=self.creator,
         )
 
     def rotate(self) -> RotationOutcome:

@@ -27,6 +27,7 @@ class IssuerBench:
         works: logs in at the target with a value.
         unreachable: the same issuer, its server's port closed.
         refused: the same issuer, its own login refused.
+        creator: our name as the provider lists creators; empty when it does not.
     """
 
     issuer: MintingIssuer
@@ -34,10 +35,11 @@ class IssuerBench:
     works: Callable[[SecretValue], bool]
     unreachable: MintingIssuer
     refused: MintingIssuer
+    creator: str = ""
 
     def driven(self) -> Driven:
         """The issuer under the driver, nothing issued yet."""
-        return Driven(issuer=self.issuer, principal=self.principal, verify=self.verify)
+        return Driven(issuer=self.issuer, principal=self.principal, verify=self.verify, creator=self.creator)
 
     def verify(self, value: SecretValue) -> VerificationResult:
         """What `works` says, in the driver's words."""

@@ -76,6 +76,8 @@ class Provider:
         return id_of(value)
 
     def set_enabled(self, principal: str, credential_id: CredentialId, enabled: bool) -> None:
+        if not self.traits.soft_off:
+            raise RemoteServiceError(f"{credential_id} cannot be switched off", remedy="revoke it")
         self.held[credential_id] = replace(self._get(credential_id), enabled=enabled)
 
     def revoke(self, principal: str, credential_id: CredentialId) -> None:
@@ -83,6 +85,8 @@ class Provider:
         del self.held[credential_id]
 
     def last_used(self, principal: str, credential_id: CredentialId) -> datetime | NotReported:
+        if not self.traits.last_used:
+            return NotReported.UNKNOWN
         self._get(credential_id)
         return self.uses.get(credential_id, NotReported.NEVER)
 

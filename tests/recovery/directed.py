@@ -31,7 +31,7 @@ class Rules:
 
     faults: dict[tuple[str, str, int], Fault] = field(default_factory=dict)
     always: dict[tuple[str, str], Fault] = field(default_factory=dict)
-    pauses: dict[tuple[str, str, int], Callable[[], None]] = field(default_factory=dict)
+    pauses: dict[tuple[str, str, int], Callable[[], object]] = field(default_factory=dict)
     pauses_after: dict[tuple[str, str, int], Callable[[], None]] = field(default_factory=dict)
     made: dict[tuple[str, str], int] = field(default_factory=dict)
 
@@ -231,6 +231,64 @@ def lost_candidate_is_deleted_only_on_record(driver: Driver) -> list[str]:
     return interleave(SCENARIOS["B"], turns, driver, faults)
 
 
+def staging_whose_answer_was_lost_is_left_to_the_successor(driver: Driver) -> list[str]:
+    """B: staged, the answer lost and the store silent; paused before deleting; the successor takes the value up."""
+    house = SCENARIOS["B"].build(driver.removed)
+    rules = Rules(faults={("p1", "store.stage", 1): Fault.ANSWER_LOST})
+
+    def silent() -> None:
+        rules.always["p1", "store.describe"] = rules.always["p1", "store.read"] = Fault.REFUSED
+
+    def others() -> None:
+        house.lease_lapses()
+        survive(driver.rotate, house.context("p2"), wait=True)
+
+    rules.pauses_after = {("p1", "store.stage", 1): silent}
+    rules.pauses = {("p1", "issuer.revoke", 1): others}
+    house.world.conductor = rules
+    survive(driver.rotate, house.context("p1"), wait=True)
+    return _finish(house, driver)
+
+
+def what_was_there_before_the_lock_is_not_taken_for_ours(driver: Driver) -> list[str]:
+    """B with no evidence: somebody makes a key just before we hold the lock; then our mint is lost on its way."""
+    house = SCENARIOS["B-blind"].build(driver.removed)
+    house.world.conductor = Rules(
+        pauses={("p1", "lease.acquire", 1): house.somebody_creates},
+        faults={("p1", "issuer.mint", 1): Fault.WRITE_LOST},
+    )
+    survive(driver.rotate, house.context("p1"), wait=True)
+    if house.record is None or house.record.outcome is not Outcome.DONE:
+        house.world.broken("a key that was there before we began was taken for one that we may have made")
+    return _finish(house, driver)
+
+
+def value_that_was_set_is_not_staged_over(driver: Driver) -> list[str]:
+    """C: paused before staging; the successor stages and sets its value; then the first one stages."""
+    turns = [
+        Turn(process=0, until=("store.stage", 1)),
+        Turn(process=1, until=("target.verify", 1), lapse=True),
+        Turn(process=0),
+        Turn(process=1),
+    ]
+    return interleave(SCENARIOS["C"], turns, driver)
+
+
+def value_under_way_is_still_a_candidate(driver: Driver) -> list[str]:
+    """C: killed while its change is under way; that lands only when the successor has looked at the target."""
+    house = SCENARIOS["C"].build(driver.removed)
+    house.world.conductor = Rules(
+        pauses={("p1", "issuer.set", 1): lambda: house.world.dead.add("p1")},
+        faults={("p1", "issuer.set", 1): Fault.LATE},
+    )
+    survive(driver.rotate, house.context("p1"), wait=True)
+    under_way, house.world.late = house.world.late, []
+    house.lease_lapses()
+    house.world.late = under_way
+    survive(driver.rotate, house.context("p2"), wait=True)
+    return _finish(house, driver)
+
+
 def successor_records_itself_first(driver: Driver) -> list[str]:
     """Killed in MINTING: the first call after reading the head is the record of the takeover."""
     house = SCENARIOS["B"].build(driver.removed)
@@ -342,6 +400,10 @@ SITUATIONS: dict[str, Situation] = {
         only_the_new_fingerprint_counts,
         both_slots_taken_changes_nothing,
         lost_candidate_is_deleted_only_on_record,
+        staging_whose_answer_was_lost_is_left_to_the_successor,
+        what_was_there_before_the_lock_is_not_taken_for_ours,
+        value_that_was_set_is_not_staged_over,
+        value_under_way_is_still_a_candidate,
         successor_records_itself_first,
         journal_refuses_a_lower_fence,
         woken_process_does_not_present_an_old_token,

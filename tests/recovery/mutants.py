@@ -451,6 +451,71 @@ MUTANTS: dict[str, Mutant] = {
         shows=("B-unstamped", "B"),
         faults=(Fault.WRITE_LOST,),
     ),
+    "store-failure-deletes": Mutant(
+        rule="[2] after a failed staging the journal decides first, then the provider is told to delete",
+        edits=_edit(
+            "mint_candidate",
+            "    return on.Condemned(\n        id=minted.credential.id,",
+            "    session.context.issuer.revoke(session.context.principal, minted.credential.id)\n"
+            "    return on.Condemned(\n        id=minted.credential.id,",
+        ),
+        shows=(_name(directed.staging_whose_answer_was_lost_is_left_to_the_successor),),
+    ),
+    "no-intent": Mutant(
+        rule="the intent is durable before anything is made",
+        edits=_edit(
+            "rotate_credential",
+            "    session.apply(answer)\n    audit_step(session, record, answer)\n    return None",
+            "    (session.virtually if isinstance(answer, on.Prepared) else session.apply)(answer)\n"
+            "    audit_step(session, record, answer)\n"
+            "    return None",
+        ),
+        shows=("B",),
+        faults=(Fault.KILLED_AFTER,),
+    ),
+    "preimage-before-lock": Mutant(
+        rule="what exists already is read under the lock",
+        edits=_edit(
+            "rotate_credential",
+            "    try:\n        with open_session(context) as session:",
+            "    begin.__dict__[context.owner] = context.issuer.list(context.principal)\n"
+            "    try:\n"
+            "        with open_session(context) as session:",
+        )
+        + _edit(
+            "reconcile_credential",
+            "for item in seen.listing.credentials}",
+            "for item in begin.__dict__[context.owner].credentials}",
+        ),
+        shows=(_name(directed.what_was_there_before_the_lock_is_not_taken_for_ours),),
+    ),
+    "stage-overwrites": Mutant(
+        rule="staging is create-only, under a name of its own for each process",
+        edits=_edit(
+            "prepare_candidate",
+            'CandidateId(f"{session.lease.fence}-{session.record.attempt}")',
+            'CandidateId(f"{session.record.attempt}")',
+        ),
+        removed=frozenset({"create-only"}),
+        shows=(_name(directed.value_that_was_set_is_not_staged_over),),
+    ),
+    "new-candidate-on-resume": Mutant(
+        rule="resume sends the same candidate again",
+        edits=_edit(
+            "set_candidate",
+            "    value = session.candidate_value()\n    if value is None:",
+            "    value = session.candidate_value()\n"
+            "    if not session.fresh:\n"
+            "        context, record = session.context, session.record\n"
+            "        context.store.discard(context.ref, record.candidate)\n"
+            "        value = session.setting.generate(record.slot)\n"
+            "        place = (context.ref, record.operation, record.candidate)\n"
+            "        context.store.stage(*place, value, fence=session.lease.fence)\n"
+            "        session.fresh = True\n"
+            "    if value is None:",
+        ),
+        shows=(_name(directed.value_under_way_is_still_a_candidate),),
+    ),
     "fence-not-checked": Mutant(
         rule="[3] the journal refuses a lower fence",
         removed=frozenset({"fence-at-append"}),

@@ -144,9 +144,15 @@ def test_a_candidate_carries_the_marker_of_this_operation() -> None:
 
 def test_without_any_evidence_new_credentials_are_unexplained_not_ours() -> None:
     found = listing(item("old"), item("n"), item("older", created=NOW - DAY))
-    assert unexplained(operation(), found, BLIND) == ("n",)
-    assert unexplained(operation(), found, STAMPED) == ()
+    assert unexplained(operation(), found, BLIND, OURS) == ("n",)
+    assert unexplained(operation(), found, STAMPED, OURS) == ()
+    assert unexplained(operation(), found, CREATOR, OURS) == ()
     assert candidates_of(operation(), found, BLIND, OURS) == ()
+
+
+def test_listed_creators_explain_nothing_to_who_does_not_know_his_own_name() -> None:
+    nameless = Owner(scope="prod", credential="ingest")
+    assert unexplained(operation(), listing(item("n")), CREATOR, nameless) == ("n",)
 
 
 def test_the_spare_slot_is_the_one_that_does_not_hold_current() -> None:
