@@ -1,6 +1,7 @@
 """A Snowflake user with a key pair, a token or a password: it logs in, and may read the declared tables.
 
-A password goes through Snowflake's own connector, as the SQL API takes none (`snowflake_password`).
+A password goes through Snowflake's own connector, as the SQL API takes none (`snowflake_password`); so does a key pair
+where the connector is installed.
 
 390144 ("JWT token is invalid") hides a wrong key, a skewed clock and a wrong account. It counts as a refusal of the key
 only when our clock agrees with the server's `Date` and the host is the account's own; a fresh JWT is signed once more
@@ -15,6 +16,7 @@ import re
 import sys
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Literal
 from urllib.parse import urlsplit
 
 from lifecycle.clients.endpoints import is_loopback
@@ -27,11 +29,11 @@ from lifecycle.clients.snowflake import (
     login_of,
     rows_of,
 )
-from lifecycle.clients.snowflake_driver import SnowflakeDriver, SnowflakePassword
+from lifecycle.clients.snowflake_driver import SnowflakeDriver, SnowflakePassword, has_connector
 from lifecycle.clients.web import Answer, WebClient, retry_after
 from lifecycle.connectors.probing import Probe, capped, reason_of_status, worst
 from lifecycle.connectors.snowflake_codes import BAD_JWT, CODES
-from lifecycle.connectors.snowflake_password import judge_password, password_of
+from lifecycle.connectors.snowflake_password import judge_by_connector, password_of
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.ports import Clock, ConnectorVerifier
@@ -52,12 +54,16 @@ class SnowflakeSettings(KindSettings):
         warehouse: which computes the probes of tables.
         role: to take on; empty = the user's default.
         can_select: tables that the user must be able to read, as `DATABASE.SCHEMA.TABLE`.
+        client: what logs in with a key pair; `auto` = the official connector where it is installed, else the SQL API.
+        ca_file: trust only this authority; empty = the system's.
     """
 
     endpoint: str = ""
     warehouse: str = ""
     role: str = ""
     can_select: tuple[str, ...] = ()
+    client: Literal["auto", "connector", "sql_api"] = "auto"
+    ca_file: str = ""
 
 
 def right(table: str) -> str:
@@ -71,7 +77,7 @@ class SnowflakeVerifier:
     Args:
         clock: the time.
         signing_clock: signs logins; the same unless told.
-        python: an interpreter that has Snowflake's connector, for passwords.
+        python: an interpreter that has Snowflake's connector, for passwords and key pairs.
     """
 
     def __init__(self, *, clock: Clock, signing_clock: Clock | None = None, python: str = sys.executable) -> None:
@@ -91,16 +97,24 @@ class SnowflakeVerifier:
         try:
             login = password_of(value) or login_of(value)
             endpoint = target.endpoint or default_endpoint(login.account)
-            if isinstance(login, SnowflakePassword):
-                driver = SnowflakeDriver(self._python, endpoint, proxy=probe.proxy)
+            if not isinstance(login, SnowflakeToken) and self._by_connector(login, target):
+                driver = SnowflakeDriver(self._python, endpoint, proxy=probe.proxy, ca_file=target.ca_file)
                 statements = {right(table): _probe_of(table) for table in target.can_select}
-                return judge_password(probe, driver, login, statements, _context(target))
-            client = SnowflakeClient(endpoint, clock=self._signing, web=WebClient(proxy=probe.proxy))
-            return self._judge(probe, client, login, target)
+                found = judge_by_connector(probe, driver, login, statements, _context(target))
+                if found is not None:
+                    return found
+            web = WebClient(proxy=probe.proxy, ca_file=target.ca_file)
+            client = SnowflakeClient(endpoint, clock=self._signing, web=web)
+            return self._judge(probe, client, login_of(value), target)
         except ConfigurationError as error:
             return probe.result(Reason.NOT_CONFIGURED, error.message)
         except Exception as error:
             return probe.failed_exchange(error)
+
+    def _by_connector(self, login: SnowflakeLogin | SnowflakePassword, target: SnowflakeSettings) -> bool:
+        if isinstance(login, SnowflakePassword) or target.client == "connector":
+            return True
+        return target.client == "auto" and has_connector(self._python)
 
     def _judge(
         self, probe: Probe, client: SnowflakeClient, login: Login, target: SnowflakeSettings

@@ -1,7 +1,7 @@
-"""A Snowflake password: the login and the probes of tables through Snowflake's own connector.
+"""A Snowflake password or key pair through Snowflake's own connector: the login and the probes of tables.
 
 The connector repeats what fails and hides why. So the way is tried first, by a request without a login from the same
-position: name, TLS, proxy, throttling and faults are told by it. Only then is the password sent, once.
+position: name, TLS, proxy, throttling and faults are told by it. Only then does it log in, once.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lifecycle.clients.endpoints import checked_endpoint
+from lifecycle.clients.snowflake import SnowflakeLogin
 from lifecycle.clients.snowflake_driver import SnowflakeDriver, SnowflakePassword
 from lifecycle.clients.web import WebClient, retry_after
 from lifecycle.connectors.probing import Probe, capped, worst
-from lifecycle.connectors.snowflake_codes import CODES
+from lifecycle.connectors.snowflake_codes import BAD_JWT, CODES
 from lifecycle.domain.secret import SecretValue
 from lifecycle.domain.verification import Reason, VerificationResult
 
@@ -29,14 +30,14 @@ def password_of(value: SecretValue) -> SnowflakePassword | None:
     )
 
 
-def judge_password(
+def judge_by_connector(
     probe: Probe,
     driver: SnowflakeDriver,
-    login: SnowflakePassword,
+    login: SnowflakePassword | SnowflakeLogin,
     statements: Mapping[str, str],
     context: Mapping[str, str],
-) -> VerificationResult:
-    """Try the way, log in, run the probes.
+) -> VerificationResult | None:
+    """Try the way, log in, run the probes. None when the refusal of a JWT is to be looked into by the SQL API.
 
     Args:
         probe: the probe under way.
@@ -45,10 +46,12 @@ def judge_password(
         statements: what each shows -> SQL.
         context: `warehouse` and `role`, where they matter.
     """
-    blocked = _way(probe, driver.endpoint)
+    blocked = _way(probe, driver)
     if blocked is not None:
         return blocked
     found = driver.run(login, tuple(statements.values()), context=context, deadline=probe.deadline)
+    if found.login == BAD_JWT and isinstance(login, SnowflakeLogin):
+        return None
     if found.login:
         if found.mfa:
             return probe.result(Reason.CONDITIONAL_ACCESS, "MFA is required: use a key pair or a token")
@@ -62,9 +65,9 @@ def judge_password(
     return probe.result(*worst(failures)) if failures else probe.works()
 
 
-def _way(probe: Probe, endpoint: str) -> VerificationResult | None:
-    url = checked_endpoint(endpoint, what="the Snowflake endpoint")
-    answer = WebClient(proxy=probe.proxy).exchange("GET", f"{url}/", deadline=probe.deadline)
+def _way(probe: Probe, driver: SnowflakeDriver) -> VerificationResult | None:
+    url = checked_endpoint(driver.endpoint, what="the Snowflake endpoint")
+    answer = WebClient(proxy=probe.proxy, ca_file=driver.ca_file).exchange("GET", f"{url}/", deadline=probe.deadline)
     told = f"HTTP {answer.status} before any login"
     if answer.status == 429 or (answer.status >= 500 and answer.status not in _TENANT):
         return probe.result(capped(Reason.AMBIGUOUS, answer.status), told, retry_after=retry_after(answer.headers))

@@ -1,10 +1,12 @@
 """Servers that no vendor wrote: silent ones, ones that answer nonsense, block pages, closed ports."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.servers.certificates import ServerCertificate
 from tests.servers.process import free_port
 
 
@@ -38,6 +40,47 @@ def _answer(connection: socket.socket, answer: bytes | None) -> None:
         if answer is not None:
             connection.sendall(answer)
             connection.close()
+    except OSError:
+        return
+
+
+@contextmanager
+def tls_in_front(port: int, certificate: ServerCertificate) -> Iterator[str]:
+    """An https address whose bytes go to a plain server on this machine."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.certificate_file, certificate.key_file)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                plain, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=_relay, args=(context, plain, port), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.close()
+
+
+def _relay(context: ssl.SSLContext, plain: socket.socket, port: int) -> None:
+    try:
+        outside = context.wrap_socket(plain, server_side=True)
+        with outside, socket.create_connection(("127.0.0.1", port)) as inside:
+            threading.Thread(target=_copy, args=(inside, outside), daemon=True).start()
+            _copy(outside, inside)
+    except OSError:
+        plain.close()
+
+
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    try:
+        while chunk := source.recv(65536):
+            sink.sendall(chunk)
+        sink.shutdown(socket.SHUT_WR)
     except OSError:
         return
 

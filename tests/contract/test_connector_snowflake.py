@@ -1,5 +1,6 @@
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -8,8 +9,9 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from lifecycle.connectors.snowflake import LOGIN, SnowflakeSettings, SnowflakeVerifier, right
 from lifecycle.domain.secret import SecretText, SecretValue, secret_value
 from lifecycle.domain.verification import Egress, Reason, VerificationResult, VerificationStatus
-from tests.contract.connector_contract import NOW, ConnectorBench, ConnectorContract
-from tests.contract.odd_servers import page, raw_server
+from tests.contract.connector_contract import LONG, NOW, ConnectorBench, ConnectorContract
+from tests.contract.odd_servers import page, raw_server, tls_in_front
+from tests.servers.certificates import write_server_certificate
 from tests.servers.provisioned import provisioned
 from tests.servers.snowflake_gate import KeyPair, SnowflakeGate
 
@@ -55,7 +57,7 @@ def _refused(code: str, status: str, text: str = "no", late: timedelta = timedel
 
 
 class TestOnGate(ConnectorContract):
-    """Against the double, whose logins are checked."""
+    """A key pair by the SQL API, against the double, whose logins are checked."""
 
     @pytest.fixture
     def bench(self, snowflake_gate: SnowflakeGate, pairs: tuple[KeyPair, KeyPair], table: str) -> ConnectorBench:
@@ -64,7 +66,7 @@ class TestOnGate(ConnectorContract):
         return ConnectorBench(
             make=At,
             url=snowflake_gate.url,
-            target=SnowflakeSettings(warehouse="W", can_select=(table,)),
+            target=SnowflakeSettings(warehouse="W", can_select=(table,), client="sql_api"),
             valid=secret_value(valid),
             invalid=secret_value({**valid, "private_key": _pem(pairs[1])}),
             proves=(LOGIN, right(table)),
@@ -210,3 +212,62 @@ class TestPassword(ConnectorContract):
         result = verifier.verify(target, bench.valid, deadline=timedelta(seconds=20), via=None)
         assert result.reason is Reason.NOT_CONFIGURED
         assert "install lifecycle[snowflake]" in result.detail
+
+
+class TestKeyPairByConnector:
+    """A key pair, by Snowflake's own connector in a process of its own, against the double."""
+
+    @pytest.fixture
+    def bench(self, snowflake_gate: SnowflakeGate, pairs: tuple[KeyPair, KeyPair], table: str) -> ConnectorBench:
+        user = snowflake_gate.users.fresh(keys={"RSA_PUBLIC_KEY": pairs[0].public})
+        valid = {"account": snowflake_gate.account, "user": user, "private_key": _pem(pairs[0])}
+        return ConnectorBench(
+            make=At,
+            url=snowflake_gate.url,
+            target=SnowflakeSettings(can_select=(table,), client="connector"),
+            valid=secret_value(valid),
+            invalid=secret_value({**valid, "private_key": _pem(pairs[1])}),
+            proves=(LOGIN, right(table)),
+        )
+
+    def test_valid_also_with_an_encrypted_key(self, bench: ConnectorBench, pairs: tuple[KeyPair, KeyPair]) -> None:
+        assert bench.verify().proved == bench.proves
+        encrypted = {"private_key": _pem(pairs[0], "phrase"), "private_key_passphrase": "phrase"}
+        assert bench.verify({**bench.valid, **secret_value(encrypted)}).reason is Reason.WORKS
+
+    def test_other_key_is_refused(self, bench: ConnectorBench) -> None:
+        result = bench.verify(bench.invalid)
+        assert (result.reason, result.proved) == (Reason.WRONG_VALUE, ())
+
+    def test_locked_user_and_missing_table_are_told(
+        self, bench: ConnectorBench, snowflake_gate: SnowflakeGate, table: str
+    ) -> None:
+        missing = table.replace("CUSTOMER", "MISSING")
+        target = bench.target.model_copy(update={"can_select": (missing, table)})
+        result = bench.verify(target=target)
+        assert (result.reason, result.not_proved) == (Reason.NO_PERMISSION, (right(missing),))
+        snowflake_gate.users.change(bench.valid["user"].get_secret_value(), refusal=["390102", "locked"])
+        assert bench.verify().reason is Reason.LOCKED
+
+    def test_connector_that_is_asked_for_and_absent_is_told_and_auto_goes_on_without(
+        self, bench: ConnectorBench
+    ) -> None:
+        verifier = SnowflakeVerifier(clock=lambda: NOW, signing_clock=lambda: datetime.now(UTC))
+        target = bench.target.model_copy(update={"endpoint": bench.url})
+        asked = verifier.verify(target, bench.valid, deadline=LONG, via=None)
+        assert asked.reason is Reason.NOT_CONFIGURED
+        assert "install lifecycle[snowflake]" in asked.detail
+        auto = verifier.verify(target.model_copy(update={"client": "auto"}), bench.valid, deadline=LONG, via=None)
+        assert auto.reason is Reason.WORKS
+
+    @pytest.mark.parametrize("client", ["connector", "sql_api"])
+    def test_private_authority_is_trusted_by_setting_only(
+        self, bench: ConnectorBench, snowflake_gate: SnowflakeGate, tmp_path: Path, client: str
+    ) -> None:
+        certificate = write_server_certificate(tmp_path)
+        with tls_in_front(snowflake_gate.port, certificate) as url:
+            changes = {"client": client, "ca_file": str(certificate.ca_file)}
+            trusted = bench.verify(url=url, target=bench.target.model_copy(update=changes))
+            assert trusted.reason is Reason.WORKS, trusted
+            untrusted = bench.verify(url=url, target=bench.target.model_copy(update={"client": client}))
+            assert untrusted.reason is Reason.TLS_UNKNOWN_ISSUER
