@@ -9,8 +9,11 @@ from tests.recovery.crash_loop import ENV, CrashLoop
 
 
 @pytest.mark.timeout(1200)
-def test_twenty_kills_lose_and_orphan_nothing(new_checkout: NewCheckout) -> None:
+def test_sixty_kills_lose_and_orphan_nothing(new_checkout: NewCheckout) -> None:
     loop = CrashLoop(checkout=new_checkout(ENV), seed=4, say=lambda _line: None)
-    loop.begin()
-    loop.run(20)
-    assert loop.counts["kills"] >= 10, loop.counts
+    try:
+        loop.begin()
+        loop.run(60)
+    finally:
+        loop.close()
+    assert loop.counts["kills"] >= 30, loop.counts

@@ -1,8 +1,9 @@
 """Real processes, real servers, `kill -9`: python -m tests.recovery.crash_loop --kills 1000 --seed 1
 
-Each round starts `lifecycle rotate apply` in a sandbox of its own (OpenBao, emulator of AWS, DataRobot double) and
-kills the orchestrator, OpenBao, or both, at a moment that the seed gives. After some rounds everything is resumed and
-compared with the providers' own lists: no key that is not the current one, and the stored value works.
+Each round starts `lifecycle rotate apply` in a sandbox of its own (OpenBao, emulator of AWS, DataRobot double), forked
+from an interpreter that is loaded already, and kills the orchestrator, OpenBao, or both, at a moment that the seed
+gives; what was not killed stays up. After some rounds everything is resumed and compared with the providers' own lists:
+no key that is not the current one, and the stored value works.
 
 A lost answer of IAM's CreateAccessKey leaves a key that nobody can prove to be ours: QUARANTINED, by design. The loop
 then does what `docs/rotation.md` tells a person to do, and counts it. Any other quarantine is a failure.
@@ -27,13 +28,14 @@ import httpx
 
 from tests.end_to_end.checkout import Checkout
 from tests.end_to_end.outside import Outside
+from tests.recovery.fork_server import ForkServer
 
 IAM, DATAROBOT = "feature-reader-key", "datarobot-agent-key"
 NAMES = (IAM, DATAROBOT)
 ENV = "sandbox-vault"
 _USER = "sandbox-vault-feature-reader"
 _BY_DESIGN = "it cannot be told which new credential is ours"
-_LONGEST = 5.0  # seconds; a rotation with its grace of one takes about this long
+_LONGEST = 2.2  # seconds; a rotation with its grace of one takes about this long
 _ENDINGS = 12  # clean runs until everything must be closed; back-off after faults is seconds in a sandbox
 
 
@@ -53,6 +55,14 @@ class CrashLoop:
     say: Callable[[str], None]
     counts: Counter[str] = field(default_factory=Counter)
     strangers: int = 0
+    commands: ForkServer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.commands = ForkServer(checkout=self.checkout)
+
+    def close(self) -> None:
+        """End what was started."""
+        self.commands.close()
 
     def begin(self) -> None:
         """Apply the environment, and see which DataRobot keys are not ours."""
@@ -72,16 +82,16 @@ class CrashLoop:
     def kill_once(self, number: int) -> None:
         """Start a run, strike at a moment of the seed."""
         chance = random.Random(f"{self.seed}:{number}")
-        moment, what = chance.uniform(0.2, _LONGEST), chance.choice(("run", "run", "run", "vault", "both"))
-        running = self.checkout.start("rotate", "apply", *NAMES)
+        moment, what = chance.uniform(0.05, _LONGEST), chance.choice(("run", "run", "run", "vault", "both"))
+        running = self.commands.start("rotate", "apply", *NAMES)
         ends = time.monotonic() + moment
-        while running.popen.poll() is None and time.monotonic() < ends:
+        while running.poll() is None and time.monotonic() < ends:
             time.sleep(0.01)
         states = {name: self.checkout.journal().get(name, {}).get("state", "-") for name in NAMES}
         if what != "run":
             self._kill_vault()
-        if what != "vault" and running.popen.poll() is None:
-            running.signal(signal.SIGKILL)
+        if what != "vault":
+            running.kill()
         done = running.finish()
         self.counts["kills" if done.code == -signal.SIGKILL or what != "run" else "came too late"] += 1
         shown = " ".join(f"{name}={state}" for name, state in states.items())
@@ -91,7 +101,7 @@ class CrashLoop:
     def audit(self, number: int) -> None:
         """Finish everything, then compare store and providers."""
         for _ in range(_ENDINGS):
-            done = self.checkout.run("rotate", "resume", "--wait")
+            done = self.commands.run("rotate", "resume", "--wait")
             open_now = {name: record for name, record in self.checkout.journal().items() if record["state"] != "CLOSED"}
             if done.code == 0 and not open_now:
                 break
@@ -120,7 +130,7 @@ class CrashLoop:
         known = {outside.current(IAM)["access_key_id"]}
         for key in outside.access_keys(_USER) - known:
             outside.aws("iam").delete_access_key(UserName=_USER, AccessKeyId=key)
-        self.checkout.run("rotate", "release", name, "--reason", "the unexplained key was deleted")
+        self.commands.run("rotate", "release", name, "--reason", "the unexplained key was deleted")
         self.counts["quarantined by design"] += 1
 
     def _kill_vault(self) -> None:
@@ -154,8 +164,11 @@ def main(argv: list[str]) -> int:
         loop = CrashLoop(checkout=checkout, seed=options.seed, say=_say)
         try:
             loop.begin()
+            begun = time.monotonic()
             loop.run(options.kills)
+            _say(f"{options.kills} kills in {time.monotonic() - begun:.0f} s")
         finally:
+            loop.close()
             checkout.close()
             _say(f"seed {options.seed}: " + ", ".join(f"{number} {what}" for what, number in loop.counts.items()))
     _say("0 lost, 0 orphaned")
