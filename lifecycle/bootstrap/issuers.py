@@ -84,7 +84,8 @@ class Issuers:
 
         settings, env = credential.settings, self._around.spec.environment
         user = settings.user or cloud_name(env, settings.service_account)
-        return BoundIssuer(issuer=AwsIamAccessKeyIssuer(self._around.aws), principal=user)
+        issuer = AwsIamAccessKeyIssuer(self._around.aws, self_admin=settings.self_admin)
+        return BoundIssuer(issuer=issuer, principal=user)
 
     def _api_key(self, credential: Credential) -> BoundIssuer:
         from lifecycle.issuers.datarobot_api_key import DataRobotApiKeyIssuer

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -122,6 +122,12 @@ class AwsClients:
     def writer(self, service: str) -> Any:
         """A client that sends each call exactly once: a repeated mint would be a second credential."""
         return self._client(service, attempts=1)
+
+    def login_key_id(self) -> str:
+        """Access key id of the login that this process has, before any role is assumed; empty = none was found."""
+        with self._lock:
+            found = _session(replace(self.connection, role="")).get_credentials()
+        return str(found.access_key or "") if found is not None else ""
 
     def _client(self, service: str, *, attempts: int) -> Any:
         with self._lock:

@@ -106,6 +106,11 @@ class VaultClient:
         self._client: hvac.Client | None = None
         self._renew_at = float("inf")
 
+    @property
+    def secret_id(self) -> SecretText | None:
+        """The secret id with which this process logs in; None = it logs in otherwise."""
+        return self._login.secret_id if isinstance(self._login, AppRoleLogin) else None
+
     def read(self, call: Callable[[hvac.Client], Any], *, what: str) -> Any:
         """Run a call that changes nothing. After a refused token it logs in once more and repeats it.
 

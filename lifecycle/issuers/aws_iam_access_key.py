@@ -4,6 +4,10 @@ A key cannot carry a mark of ours, and its listing does not name who made it: wh
 before it (the pre-image) and the time. A deactivated key still fills its slot. IAM is eventually consistent: a fresh
 key may be refused for some seconds.
 
+With `self_admin` it is the tool's own login (class F): it comes last, when nothing else is open; hand the new key to
+the scheduler by a destination. The key with which this very process is logged in is never switched off or deleted: the
+next run, logged in with the new one, does that.
+
 Source: IAM API reference: CreateAccessKey, ListAccessKeys, UpdateAccessKey, DeleteAccessKey, GetAccessKeyLastUsed;
 IAM quotas (two access keys per user).
 """
@@ -25,19 +29,23 @@ from lifecycle.domain.credential import (
     ProviderCredential,
     Traits,
 )
-from lifecycle.domain.errors import SlotOccupiedError
+from lifecycle.domain.errors import RemoteServiceError, SlotOccupiedError
 from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.ports import MintingIssuer
 from lifecycle.domain.secret import SecretValue, secret_value
 
-_TRAITS = Traits(
-    credential_class=CredentialClass.B,
-    slots=2,
-    soft_off=True,
-    last_used=True,
-    settle=timedelta(seconds=15),
-    request_timeout=timedelta(seconds=40),
-)
+
+def traits_of(*, self_admin: bool) -> Traits:
+    """Class B, two slots, soft off, last use."""
+    return Traits(
+        credential_class=CredentialClass.B,
+        slots=2,
+        soft_off=True,
+        last_used=True,
+        settle=timedelta(seconds=15),
+        request_timeout=timedelta(seconds=40),
+        self_admin=self_admin,
+    )
 
 
 class AwsIamAccessKeySettings(KindSettings):
@@ -46,10 +54,12 @@ class AwsIamAccessKeySettings(KindSettings):
     Attributes:
         service_account: a service account of this spec with `principal: user`.
         user: name of an IAM user that this spec does not own.
+        self_admin: it is the tool's own login.
     """
 
     service_account: str | None = None
     user: str | None = None
+    self_admin: bool = False
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -63,15 +73,17 @@ class AwsIamAccessKeyIssuer:
 
     Args:
         clients: boto3 clients of an identity that may manage the user's keys.
+        self_admin: it is the tool's own login.
     """
 
-    def __init__(self, clients: AwsClients) -> None:
+    def __init__(self, clients: AwsClients, *, self_admin: bool = False) -> None:
         self._clients = clients
+        self._traits = traits_of(self_admin=self_admin)
 
     @property
     def traits(self) -> Traits:
         """Class B, two slots, soft off, last use."""
-        return _TRAITS
+        return self._traits
 
     def list(self, principal: str) -> CompleteListing:
         """Both keys of the user."""
@@ -104,12 +116,15 @@ class AwsIamAccessKeyIssuer:
 
     def set_enabled(self, principal: str, credential_id: CredentialId, enabled: bool) -> None:
         """Activate or deactivate a key."""
+        if not enabled:
+            self._not_in_use_here(credential_id)
         status = "Active" if enabled else "Inactive"
         with aws_errors(f"setting access key {credential_id} of {principal} to {status}", writes=True):
             self._clients.writer("iam").update_access_key(UserName=principal, AccessKeyId=credential_id, Status=status)
 
     def revoke(self, principal: str, credential_id: CredentialId) -> None:
         """Delete a key."""
+        self._not_in_use_here(credential_id)
         with aws_errors(f"deleting access key {credential_id} of {principal}", writes=True):
             self._clients.writer("iam").delete_access_key(UserName=principal, AccessKeyId=credential_id)
 
@@ -119,6 +134,14 @@ class AwsIamAccessKeyIssuer:
             answer = self._clients.reader("iam").get_access_key_last_used(AccessKeyId=credential_id)
         used = answer["AccessKeyLastUsed"].get("LastUsedDate")
         return used if isinstance(used, datetime) else NotReported.NEVER
+
+    def _not_in_use_here(self, credential_id: CredentialId) -> None:
+        if self._clients.login_key_id() == credential_id:
+            raise RemoteServiceError(
+                f"this process is logged in to AWS with access key {credential_id}, which is to be ended",
+                remedy="start the next run with the new key; it ends the old one",
+                retryable=True,
+            )
 
 
 def _credential(entry: Any) -> ProviderCredential:
@@ -147,6 +170,6 @@ KIND = Kind(
     family=Family.ISSUER,
     settings=AwsIamAccessKeySettings,
     summary="Access key of an IAM user: two slots, deactivated before it is deleted, last use observed.",
-    traits=_TRAITS,
+    traits=traits_of(self_admin=False),
     references={"service_account": "service_accounts"},
 )

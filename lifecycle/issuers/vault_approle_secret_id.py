@@ -2,7 +2,8 @@
 
 A credential's id is the secret id's accessor, which reveals nothing and ends it. Roles that limit the uses of a
 secret id do not suit rotation: proving that a fresh one logs in uses it up. With `self_admin` it is the tool's own
-login (class F): it comes last, when nothing else is open; hand the new one to the scheduler by a destination.
+login (class F): it comes last, when nothing else is open; hand the new one to the scheduler by a destination. The
+secret id with which this very process logs in is not ended: the next run, which has the new one, does that.
 
 Source: Vault API documentation, AppRole auth method.
 """
@@ -124,6 +125,12 @@ class VaultAppRoleSecretIdIssuer:
         """Destroy a secret id; tokens that it gave live until they lapse."""
         if self._lookup(principal, credential_id) is None:
             raise NotFoundError(f"AppRole {principal} has no secret id {credential_id}", remedy="nothing to do")
+        if self._traits.self_admin and self._in_use_here(principal) == credential_id:
+            raise RemoteServiceError(
+                f"this process logs in to Vault with secret id {credential_id}, which is to be ended",
+                remedy="start the next run with the new secret id; it ends the old one",
+                retryable=True,
+            )
         self._client.write(
             lambda c: c.auth.approle.destroy_secret_id_accessor(principal, credential_id, mount_point=self._mount),
             what=f"destroying secret id {credential_id} of AppRole {principal}",
@@ -133,6 +140,21 @@ class VaultAppRoleSecretIdIssuer:
         """Vault tells only in its audit log."""
         del principal, credential_id
         return NotReported.UNKNOWN
+
+    def _in_use_here(self, principal: str) -> str:
+        """The accessor of our own login; empty when we log in otherwise, or as another role."""
+        own = self._client.secret_id
+        if own is None:
+            return ""
+        try:
+            answer = self._client.read(
+                lambda c: c.auth.approle.read_secret_id(principal, own.get_secret_value(), mount_point=self._mount),
+                what=f"looking up our own secret id of AppRole {principal}",
+            )
+        except NotFoundError:
+            return ""
+        found = (answer or {}).get("data") if isinstance(answer, dict) else None
+        return str((found or {}).get("secret_id_accessor", ""))
 
     def _role_id(self, principal: str) -> str:
         try:

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -7,7 +8,7 @@ import pytest
 
 from lifecycle.clients.aws import AwsClients, AwsConnection
 from lifecycle.connectors.aws_identity import AwsIdentitySettings, AwsIdentityVerifier
-from lifecycle.domain.errors import NotFoundError, SlotOccupiedError
+from lifecycle.domain.errors import NotFoundError, RemoteServiceError, SlotOccupiedError
 from lifecycle.domain.secret import SecretText, SecretValue
 from lifecycle.issuers.aws_iam_access_key import AwsIamAccessKeyIssuer
 from tests.contract.issuer_contract import IssuerBench, IssuerContract
@@ -121,3 +122,24 @@ class TestOnVersityGateway(IamContract):
 def double(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Double]:
     with running_double("aws", tmp_path_factory.mktemp("strict-aws")) as running:
         yield running
+
+
+def test_key_of_this_very_process_is_never_ended(double: Double) -> None:
+    admin, user = double.aws(), f"user-{uuid4()}"
+    admin.writer("iam").create_user(UserName=user)
+    first = AwsIamAccessKeyIssuer(admin).mint(user, "op-1", None).value
+    itself = AwsClients(
+        replace(admin.connection, access_key_id=first["access_key_id"], secret_access_key=first["secret_access_key"])
+    )
+    own = AwsIamAccessKeyIssuer(itself, self_admin=True)
+    assert own.traits.self_admin
+    for end in (
+        lambda: own.set_enabled(user, own.identify(first), False),
+        lambda: own.revoke(user, own.identify(first)),
+    ):
+        with pytest.raises(RemoteServiceError, match="this process is logged in") as caught:
+            end()
+        assert caught.value.retryable
+    assert own.identify(first) in AwsIamAccessKeyIssuer(admin).list(user).ids()
+    AwsIamAccessKeyIssuer(admin, self_admin=True).revoke(user, own.identify(first))  # the next run, with another login
+    assert AwsIamAccessKeyIssuer(admin).list(user).credentials == ()

@@ -28,6 +28,7 @@ _DATABRICKS = {"account_id": "a", "service_principal_id": "12345", "client_id": 
 _CREDENTIALS: dict[str, dict[str, Any]] = {
     "access-key": {"kind": "aws_iam_access_key", "user": "ingest"},
     "function": {"kind": "aws_rotation_function", "secret": "theirs/database", "function": _FUNCTION},
+    "own-key": {"kind": "aws_iam_access_key", "user": "lifecycle", "self_admin": True},
     "api-key": {"kind": "datarobot_api_key", "principal": "svc@acme.example"},
     "client-secret": {"kind": "oauth_client_secret", "token_endpoint_auth_method": "client_secret_post", **_OAUTH},
     "client-key": {"kind": "oauth_private_key_jwt", "audience": "token_endpoint", **_OAUTH},
@@ -111,7 +112,15 @@ def test_declared_credential_has_issuer_principal_and_login(around: Surroundings
 
 @pytest.mark.parametrize(
     ("name", "last"),
-    [("pg-admin", True), ("sf-admin", True), ("own-login", True), ("pg-one", False), ("sf-user", False)],
+    [
+        ("pg-admin", True),
+        ("sf-admin", True),
+        ("own-login", True),
+        ("own-key", True),
+        ("access-key", False),
+        ("pg-one", False),
+        ("sf-user", False),
+    ],
 )
 def test_what_others_are_changed_with_comes_last(around: Surroundings, name: str, last: bool) -> None:
     bound = Issuers(around, _stores(around)).of(around.spec.credentials[name])
