@@ -12,6 +12,7 @@ from lifecycle.bootstrap.change_teller import ChangeTeller
 from lifecycle.bootstrap.gate import explain_rules, gate, rule_cards
 from lifecycle.bootstrap.live_state import live_versions
 from lifecycle.bootstrap.policy_files import policy_documents, with_documents
+from lifecycle.bootstrap.rego_cases import rego_trials
 from lifecycle.bootstrap.surroundings import Surroundings
 from lifecycle.domain.errors import ConfigurationError, Place
 from lifecycle.domain.policy import GateInput, GateVerdict, RuleCard
@@ -173,7 +174,8 @@ class PolicyDesk:
         loaded = load_bundle(bundle)
         base = fixtures.load_base(bundle / "tests")
         engine = TypedPolicyEngine(bundle, clock=lambda: fixtures.day_of(base), proven=False, forks=False)
-        cases = fixtures.run_cases(engine, bundle / "tests")
+        rego, one_sided = rego_trials(self._around, bundle, base)
+        cases = (*fixtures.run_cases(engine, bundle / "tests"), *rego)
         return BundleTrials(
             bundle_digest=loaded.digest,
             cases=tuple(_trial(item, "fires" if item.case.fires else "stays silent") for item in cases),
@@ -184,7 +186,10 @@ class PolicyDesk:
                     for item in (run_bundle_attacks(bundle) if (bundle / "attacks").is_dir() else ())
                 ),
             ),
-            uncovered=fixtures.uncovered(tuple(item.case for item in cases), loaded.catalogue),
+            uncovered=(
+                *fixtures.uncovered(tuple(item.case for item in cases), loaded.catalogue),
+                *one_sided,
+            ),
         )
 
     # -- rights of the tool itself ------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ cases hold (so that they still do next year). Each record of the other files cha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -133,6 +133,16 @@ def run_attacks(engine: PolicyEngine, folder: Path, base: Mapping[str, Any]) -> 
     )
 
 
+def run_rego_cases(engine: PolicyEngine, path: Path, base: Mapping[str, Any]) -> tuple[CaseResult, ...]:
+    """Run the cases of rules in Rego; the program that judges them is a process apart with a limit of its own.
+
+    Raises:
+        ConfigurationError: the file is missing or wrong.
+    """
+    cases = validated(path, Case, read_yaml(path))
+    return tuple(CaseResult(case=case, problem=_problem(engine, case, base)) for case in cases)
+
+
 def _each(cases: tuple[Case, ...], problem: Callable[[Case], str]) -> tuple[CaseResult, ...]:
     """Try cases in one process apart, which is killed when a case does not end."""
     numbers = [str(number) for number in range(len(cases))]
@@ -141,6 +151,17 @@ def _each(cases: tuple[Case, ...], problem: Callable[[Case], str]) -> tuple[Case
     return tuple(
         CaseResult(case=case, problem=answer.error or answer.seen[0])
         for case, answer in zip(cases, answers, strict=True)
+    )
+
+
+def one_sided(cases: tuple[Case, ...], rules: Iterable[str]) -> tuple[str, ...]:
+    """Rules in Rego that lack a case that must fire, or one that must not."""
+    proven = {(case.rule, case.fires) for case in cases}
+    return tuple(
+        f"policy file rego/cases.yaml: rule {rule} has no case that {'must' if fires else 'must not'} fire"
+        for rule in sorted(rules)
+        for fires in (True, False)
+        if (rule, fires) not in proven
     )
 
 

@@ -14,7 +14,8 @@
 A policy sees `input.environment`, `sandbox`, `today`, `spec` and `changes` (address, type, action, entry, provider,
 before, after). A finding names an `address`, or an `entry` of the spec such as `agents.eu-1`. That an environment asks
 stands in the bundle, so that a change under review cannot take it back. It fails closed: no `opa`, no rule, a finding
-of an undeclared rule, or an error is "not passed". Findings in Rego cannot be waived.
+of an undeclared rule, or an error is "not passed". Findings of rules `LC-RGO-nnn` are waived like all others, and
+`cases.yaml` beside the rules proves them: for each one what must fire and what must not; see `fixtures`.
 """
 
 from __future__ import annotations
@@ -46,6 +47,16 @@ class RegoProgram(Protocol):
 
     def evaluate(self, query: str, *, policies: Path, document: Any) -> Any:
         """The value of a query over a document. Raises LifecycleError for whatever goes wrong."""
+
+
+class TypedEngine(PolicyEngine, Protocol):
+    """The engine that knows the waivers of the bundle; see `TypedPolicyEngine`."""
+
+    def with_waivers(
+        self, subject: GateInput, findings: tuple[Finding, ...], evaluated: frozenset[str]
+    ) -> tuple[Finding, ...]:
+        """Findings with what waives them, and waivers that cover nothing. Raises ConfigurationError."""
+        ...
 
 
 class _Rule(BaseModel):
@@ -96,10 +107,14 @@ class RegoPolicyEngine:
         folder: the bundle.
         program: evaluates Rego; asked only when an environment wants it.
         clock: says which day it is.
-        typed: judges by all other rules.
+        typed: judges by all other rules, and knows the waivers.
+        always: judge by Rego in every environment, as its cases do.
     """
 
-    def __init__(self, folder: Path, *, program: RegoProgram, clock: Clock, typed: PolicyEngine) -> None:
+    def __init__(
+        self, folder: Path, *, program: RegoProgram, clock: Clock, typed: TypedEngine, always: bool = False
+    ) -> None:
+        self._always = always
         self._folder = folder
         self._program = program
         self._clock = clock
@@ -109,14 +124,15 @@ class RegoPolicyEngine:
         """Run every rule that applies. Anything that goes wrong is a verdict that does not pass."""
         verdict = self._typed.evaluate(subject)
         try:
-            if not asks_for_rego(self._folder, subject.spec.environment):
+            if not (self._always or asks_for_rego(self._folder, subject.spec.environment)):
                 return verdict
             rules, seen = self._judged(subject)
+            found = self._typed.with_waivers(subject, tuple(_findings(subject, rules, seen)), frozenset(rules))
         except LifecycleError as error:
             return replace(verdict, errors=(*verdict.errors, f"{error}"))
         return replace(
             verdict,
-            findings=(*verdict.findings, *_findings(subject, rules, seen)),
+            findings=(*(item for item in verdict.findings if item.rule not in rules), *found),
             rules_evaluated=verdict.rules_evaluated + len(rules),
             evaluated=(*verdict.evaluated, *sorted(rules)),
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from lifecycle.domain.errors import LifecycleError, Place, PolicyError
+from lifecycle.domain.errors import ConfigurationError, LifecycleError, Place, PolicyError
 from lifecycle.domain.plan import Action, ResourceChange
 from lifecycle.domain.policy import Finding, GateInput, GateVerdict, Severity
 from lifecycle.domain.ports import Clock, PolicyEngine
@@ -48,6 +49,7 @@ RULES: tuple[Rule, ...] = (
 
 # These two say that the gate itself is being got round; nobody may waive them.
 _NEVER_WAIVED = frozenset({"LC-PLAN-001", "LC-SPEC-005"})
+ELSEWHERE = "LC-RGO-"  # rules in Rego: an external program knows which there are
 _NOT_ASKED = "was not needed: its rule was not asked"
 _RENEW = "remove it from waivers.yaml, or have it granted anew"
 
@@ -97,6 +99,33 @@ class TypedPolicyEngine:
             return GateVerdict(findings=(), rules_evaluated=0, errors=wrong, bundle_digest=bundle.digest)
         evaluation = _Evaluation(bundle, subject, self._clock, self._patience, self._doubts(bundle, subject))
         return evaluation.run(rules, forks=self._forks)
+
+    def known(self) -> frozenset[str]:
+        """The rules of the catalogue. Raises ConfigurationError when the bundle cannot be read."""
+        return frozenset(self._load()[0].catalogue)
+
+    def with_waivers(
+        self, subject: GateInput, findings: tuple[Finding, ...], evaluated: frozenset[str]
+    ) -> tuple[Finding, ...]:
+        """Findings of rules that are judged elsewhere, with the waivers that cover them, then those that cover nothing.
+
+        Args:
+            subject: what was judged.
+            findings: of the rules judged elsewhere.
+            evaluated: those rules.
+
+        Raises:
+            ConfigurationError: the bundle cannot be read, or waives a rule that is judged elsewhere and not there.
+        """
+        bundle, _ = self._load()
+        stray = next((w for w in bundle.waivers if w.rule.startswith(ELSEWHERE) and w.rule not in evaluated), None)
+        if stray is not None:
+            raise ConfigurationError(
+                f"policy file waivers.yaml: {stray.id} waives {stray.rule}, which is no rule",
+                remedy="correct the waiver",
+            )
+        evaluation = _Evaluation(bundle, subject, self._clock, self._patience, self._doubts(bundle, subject))
+        return evaluation.waived(findings, evaluated)
 
     def _doubts(self, bundle: Bundle, subject: GateInput) -> dict[str, str]:
         """Waivers that do not count, with the reason."""
@@ -243,11 +272,17 @@ class _Evaluation:
             evidence=seen.evidence,
             controls=entry.controls,
         )
+        return self._covered(found)
+
+    def waived(self, findings: Iterable[Finding], evaluated: frozenset[str]) -> tuple[Finding, ...]:
+        """Findings with the waivers that cover them, then the waivers of their rules that cover nothing."""
+        told = [self._covered(found) for found in findings]
+        idle = self._idle_waivers(told, evaluated)
+        return (*told, *(item for item in idle if item.rule in evaluated))
+
+    def _covered(self, found: Finding) -> Finding:
         counting = (w for w in self._bundle.waivers if w.id not in self._doubts and w.covers(found, self._today))
-        waiver = next((w.id for w in counting), "")
-        if not waiver:
-            return found
-        return Finding(**{**{name: getattr(found, name) for name in Finding.__dataclass_fields__}, "waiver": waiver})
+        return replace(found, waiver=next((w.id for w in counting), ""))
 
     def _place(self, key_path: str) -> Place | None:
         exact = self._subject.spec.place_of(key_path)
@@ -280,7 +315,8 @@ class _Evaluation:
 def _stray_waivers(bundle: Bundle) -> tuple[str, ...]:
     ids = Counter(waiver.id for waiver in bundle.waivers)
     twice = tuple(f"policy file waivers.yaml: {name} stands twice" for name, count in ids.items() if count > 1)
-    unknown = [waiver for waiver in bundle.waivers if waiver.rule not in bundle.catalogue]
+    named = (waiver for waiver in bundle.waivers if waiver.rule not in bundle.catalogue)
+    unknown = [waiver for waiver in named if not waiver.rule.startswith(ELSEWHERE)]
     return twice + tuple(f"policy file waivers.yaml: {w.id} waives {w.rule}, which is no rule" for w in unknown)
 
 

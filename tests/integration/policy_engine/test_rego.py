@@ -4,16 +4,20 @@ import os
 import random
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from lifecycle.bootstrap.paths import Paths
+from lifecycle.bootstrap.rego_cases import Trials, rego_trials
+from lifecycle.bootstrap.surroundings import Surroundings, read_settings
 from lifecycle.clients.opa import Opa
 from lifecycle.domain.errors import ConfigurationError
 from lifecycle.domain.policy import GateVerdict
-from lifecycle.policy_engine.fixtures import Case, gate_input
+from lifecycle.policy_engine.fixtures import Case, gate_input, load_base
 from lifecycle.policy_engine.rego_rules import RegoPolicyEngine
 from lifecycle.policy_engine.typed import TypedPolicyEngine
 from lifecycle.policy_engine.yaml_file import read_yaml
@@ -194,3 +198,102 @@ def test_a_dozen_rules_say_the_same_in_both_languages(judge: Judge, bundle: Path
     unknown_in_cel = {(number, address) for number, address, gap in cel if gap}
     rego = {item for item in found("LC-RGO-1") if item[2] or item[:2] not in unknown_in_cel}
     assert rego == cel
+
+
+def waive(bundle: Path, rule: str, scope: str = "agents.eu-1") -> None:
+    waiver = {
+        "id": "W-1",
+        "rule": rule,
+        "scope": scope,
+        "owner": "risk-office",
+        "reason": "kept by law",
+        "ticket": "R-1",
+    }
+    days = {"granted": date(2026, 11, 1), "expires": date(2027, 1, 1)}
+    (bundle / "waivers.yaml").write_text(yaml.safe_dump([{**waiver, **days}]))
+
+
+def judged_in_sandbox(bundle: Path) -> GateVerdict:
+    """Where waivers need no signature."""
+    opa = Opa(str(provisioned("opa")), environment={"PATH": os.defpath})
+    engine = RegoPolicyEngine(
+        bundle, program=opa, clock=now, typed=TypedPolicyEngine(bundle, clock=now, proven=False), always=True
+    )
+    sandbox = {"sandbox": {"servers": ["aws"]}}
+    changes = (group(after={"retention_in_days": 0}),)
+    case = Case(rule="LC-SPEC-001", fires=False, because="it is a test", changes=changes, spec=sandbox)
+    return engine.evaluate(gate_input(case, read_yaml(POLICIES / "tests" / "base.yaml")))
+
+
+def test_a_finding_in_rego_is_waived_like_any_other(bundle: Path) -> None:
+    waive(bundle, "LC-RGO-001")
+    found = [item for item in judged_in_sandbox(bundle).findings if item.rule == "LC-RGO-001"]
+    assert [item.waiver for item in found] == ["W-1"]
+    waive(bundle, "LC-RGO-001", scope="agents.other")
+    open_one, idle = (item for item in judged_in_sandbox(bundle).findings if item.rule == "LC-RGO-001")
+    assert open_one.waiver == "" and "covers nothing" in idle.message
+
+
+def test_outside_a_sandbox_an_unsigned_waiver_of_a_rego_rule_does_not_count(judge: Judge, bundle: Path) -> None:
+    waive(bundle, "LC-RGO-001")
+    assert "LC-RGO-001" in {item.rule for item in judge(group(after={"retention_in_days": 0})).blocking}
+
+
+def test_a_waiver_of_a_rule_that_rego_does_not_declare_is_not_passed(bundle: Path) -> None:
+    waive(bundle, "LC-RGO-999")
+    assert "W-1 waives LC-RGO-999, which is no rule" in judged_in_sandbox(bundle).errors[0]
+
+
+def test_where_nobody_asks_a_waiver_of_a_rego_rule_stands_as_not_needed(judge: Judge, bundle: Path) -> None:
+    waive(bundle, "LC-RGO-001")
+    (bundle / "rego" / "environments.yaml").write_text("[]\n")
+    (idle,) = (item for item in judge().findings if item.rule == "LC-RGO-001")
+    assert idle.waiver == "" and judge().passed
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("", "", ""),
+        ("fires: false", "fires: true", "did not fire"),
+        ("retention_in_days: 30", "retention_in_days: 0", "fired: m.logs keeps its logs for ever"),
+    ],
+)
+def test_cases_prove_rules_in_rego(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, problem: str
+) -> None:
+    trials, one_sided = tried(bundle, monkeypatch, old, new)
+    assert [item.problem for item in trials if item.problem] == ([problem] if problem else [])
+    assert len(trials) == 2 and (one_sided == () or old == "fires: false")
+
+
+def test_a_rule_in_rego_without_cases_is_named(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (bundle / "rego" / "cases.yaml").unlink()
+    _, one_sided = tried(bundle, monkeypatch)
+    assert [text.rpartition("rule ")[2] for text in one_sided] == [
+        "LC-RGO-001 has no case that must fire",
+        "LC-RGO-001 has no case that must not fire",
+    ]
+
+
+def test_without_opa_the_cases_wait_unless_an_environment_asks(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIFECYCLE_POLICY_OPA", "opa-that-nobody-installed")
+    around = surroundings(bundle)
+    base = load_base(bundle / "tests")
+    assert "opa-that-nobody-installed was not found" in rego_trials(around, bundle, base)[1][0]
+    (bundle / "rego" / "environments.yaml").write_text("[]\n")
+    assert rego_trials(around, bundle, base) == ((), ())
+
+
+def surroundings(bundle: Path) -> Surroundings:
+    root = bundle.parent
+    paths = Paths(root=root, env="", state_home=root / "state")
+    return Surroundings(settings=read_settings(env="", root=str(root)), paths=paths, step=print, note=print)
+
+
+def tried(bundle: Path, monkeypatch: pytest.MonkeyPatch, old: str = "", new: str = "") -> Trials:
+    monkeypatch.setenv("LIFECYCLE_POLICY_OPA", str(provisioned("opa")))
+    cases = bundle / "rego" / "cases.yaml"
+    if old:
+        cases.write_text(cases.read_text().replace(old, new))
+    return rego_trials(surroundings(bundle), bundle, load_base(bundle / "tests"))
