@@ -117,7 +117,6 @@ def test_declared_credential_has_issuer_principal_and_login(around: Surroundings
         ("sf-admin", True),
         ("own-login", True),
         ("own-key", True),
-        ("access-key", False),
         ("pg-one", False),
         ("sf-user", False),
     ],
