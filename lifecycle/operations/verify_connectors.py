@@ -187,6 +187,7 @@ class _Run:
         self._codes: dict[int, ExitCode] = {}
         self._waiting = list(range(len(probes)))[::-1]
         self._accounts = Accounts()
+        self._left_behind = 0
 
     def all(self, progress: Progress, *, limit: int) -> tuple[ConnectorResult, ...]:
         try:
@@ -264,7 +265,11 @@ class _Run:
         now = self._monotonic()
         for index in [index for index, end in self._ends.items() if end <= now]:
             del self._ends[index]
-            result = self._own(Reason.TIMEOUT_TOTAL, f"no answer within {self._probes[index].deadline}")
+            self._left_behind += 1
+            told = (
+                f"no answer within {self._probes[index].deadline}; probes left behind in this run: {self._left_behind}"
+            )
+            result = self._own(Reason.TIMEOUT_TOTAL, told)
             self._record(index, result)
             self._finish(index, result, progress)
 
