@@ -12,6 +12,7 @@ then does what `docs/rotation.md` tells a person to do, and counts it. Any other
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import signal
@@ -19,7 +20,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,7 +53,7 @@ class CrashLoop:
     """
 
     checkout: Checkout
-    seed: int
+    seed: str
     say: Callable[[str], None]
     counts: Counter[str] = field(default_factory=Counter)
     strangers: int = 0
@@ -74,13 +76,13 @@ class CrashLoop:
     def run(self, kills: int, *, audit_every: int = 10) -> None:
         """Kill so often; raises AssertionError at the first violated invariant."""
         for number in range(1, kills + 1):
-            self.kill_once(number)
-            if number % audit_every == 0 or number == kills:
+            minting = self.kill_once(number)
+            if minting or number % audit_every == 0 or number == kills:
                 self.audit(number)
         self.checkout.run("audit", "verify", ok=True)
 
-    def kill_once(self, number: int) -> None:
-        """Start a run, strike at a moment of the seed."""
+    def kill_once(self, number: int) -> bool:
+        """Start a run, strike at a moment of the seed; tells whether the next run would first look for a lost key."""
         chance = random.Random(f"{self.seed}:{number}")
         moment, what = chance.uniform(0.05, _LONGEST), chance.choice(("run", "run", "run", "vault", "both"))
         running = self.commands.start("rotate", "apply", *NAMES)
@@ -97,6 +99,7 @@ class CrashLoop:
         shown = " ".join(f"{name}={state}" for name, state in states.items())
         self.say(f"kill {number} seed {self.seed}:{number} {what} at {moment:.2f} s: {shown} -> {done.code}")
         assert "Traceback" not in done.text, done.text
+        return "MINTING" in states.values()
 
     def audit(self, number: int) -> None:
         """Finish everything, then compare store and providers."""
@@ -152,27 +155,48 @@ class CrashLoop:
 
 
 def main(argv: list[str]) -> int:
-    """Run the loop in a temporary checkout."""
+    """Run the loop in temporary checkouts, several at once: a rotation that was killed while minting waits a while."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--lanes", type=int, default=6, help="checkouts at once, each with servers of its own")
     parser.add_argument("--mirror", type=Path, help="filesystem mirror of the AWS provider")
     options = parser.parse_args(argv)
     extra = {"LIFECYCLE_PROVIDER_MIRROR": str(options.mirror)} if options.mirror else {}
-    with tempfile.TemporaryDirectory(prefix="crash-") as folder:
-        checkout = Checkout.make(Path(folder), env=ENV, extra=extra)
-        loop = CrashLoop(checkout=checkout, seed=options.seed, say=_say)
+    lanes = min(options.lanes, options.kills)
+    shares = [options.kills // lanes + (number < options.kills % lanes) for number in range(lanes)]
+    counts: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory(prefix="crash-") as folder, contextlib.ExitStack() as running:
+        loops = [
+            running.enter_context(lane(Path(folder) / str(number), f"{options.seed}/{number}", extra, _say))
+            for number in range(lanes)
+        ]
+        begun = time.monotonic()
         try:
-            loop.begin()
-            begun = time.monotonic()
-            loop.run(options.kills)
-            _say(f"{options.kills} kills in {time.monotonic() - begun:.0f} s")
+            with ThreadPoolExecutor(max_workers=lanes) as pool:
+                for done in [pool.submit(loop.run, kills) for loop, kills in zip(loops, shares, strict=True)]:
+                    done.result()
         finally:
-            loop.close()
-            checkout.close()
-            _say(f"seed {options.seed}: " + ", ".join(f"{number} {what}" for what, number in loop.counts.items()))
+            for loop in loops:
+                counts += loop.counts
+            told = ", ".join(f"{number} {what}" for what, number in counts.items())
+            _say(f"seed {options.seed}, {lanes} lanes, {time.monotonic() - begun:.0f} s: {told}")
     _say("0 lost, 0 orphaned")
     return 0
+
+
+@contextlib.contextmanager
+def lane(base: Path, seed: str, extra: Mapping[str, str], say: Callable[[str], None]) -> Iterator[CrashLoop]:
+    """One checkout, applied; everything it started is ended."""
+    base.mkdir()
+    checkout = Checkout.make(base, env=ENV, extra=extra)
+    loop = CrashLoop(checkout=checkout, seed=seed, say=say)
+    try:
+        loop.begin()
+        yield loop
+    finally:
+        loop.close()
+        checkout.close()
 
 
 def _say(line: str) -> None:
