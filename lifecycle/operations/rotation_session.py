@@ -131,7 +131,8 @@ class Session:
         while length > timedelta():
             self.context.sleep(min(length, step))
             length -= step
-            self.renew()
+            if self.lease_until - self.context.monotonic() < 2 * step.total_seconds():
+                self.renew()
 
     # -- outside, reading
 

@@ -215,6 +215,7 @@ def test_adopting_refuses_what_it_cannot_prove(what: str) -> None:
             house.store.put_current(value_of("elsewhere"))
         case "refused":
             house.retiring = True
+            house.provider.traits = dataclasses.replace(house.provider.traits, soft_off=True)
             house.provider.set_enabled("svc", CredentialId("v0"), False)
         case "open":
             house.world.conductor = Rules(always={("p1", "target.verify"): Fault.REFUSED})
