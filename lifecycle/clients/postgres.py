@@ -56,7 +56,7 @@ _LOGIN_TEXTS: tuple[tuple[str, Reason], ...] = (
     (r"timeout expired", Reason.TIMEOUT_CONNECT),
 )
 # Alerts of TLS, which judge a certificate of ours: only where one was shown.
-_CERTIFICATE_TEXTS = (
+_CERTIFICATE_TEXTS: tuple[tuple[str, Reason], ...] = (
     (r"alert certificate expired", Reason.EXPIRED),
     (r"alert certificate revoked", Reason.REVOKED),
     (r"alert (unknown ca|bad certificate|certificate unknown)", Reason.WRONG_VALUE),
@@ -186,7 +186,7 @@ async def _session(
     login: PostgresLogin,
     work: Callable[[AsyncConnection[Any]], Awaitable[T]],
     state: dict[str, bool],
-    options: Mapping[str, str],
+    options: Mapping[str, Any],
 ) -> T:
     from psycopg import AsyncConnection
 
@@ -248,7 +248,8 @@ def reason_of(code: str, text: str, *, connected: bool, shown: bool = False) -> 
         shown: whether a certificate of ours was shown.
     """
     if not connected:
-        for pattern, reason in (*(_CERTIFICATE_TEXTS if shown else ()), *_LOGIN_TEXTS):
+        texts = _CERTIFICATE_TEXTS + _LOGIN_TEXTS if shown else _LOGIN_TEXTS
+        for pattern, reason in texts:
             if re.search(pattern, text, re.IGNORECASE):
                 return reason
     return _STATES.get(code, Reason.AMBIGUOUS)
