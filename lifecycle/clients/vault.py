@@ -191,6 +191,7 @@ class VaultClient:
         if self._proxy:
             session.proxies = {"http": self._proxy, "https": self._proxy}
         session.verify = self._ca_file or True
+        session.hooks["response"].append(_stay_here)
         return hvac.Client(
             url=self.address,
             token=token,
@@ -241,6 +242,16 @@ class VaultClient:
             return self._guarded(self._log_in, what="logging in", writes=False)
         self._schedule(answer["auth"])
         return client
+
+
+def _stay_here(response: Any, *_args: Any, **_options: Any) -> None:
+    """A standby may point to the active node; hvac would hand such an answer on as if it were data."""
+    if response.is_redirect:
+        raise RemoteServiceError(
+            "Vault answered with a redirect, which is never followed with a token",
+            remedy="write the address of the active node, or of a load balancer that finds it, as `address`",
+            retryable=True,  # nothing was done; a standby may be the active node soon
+        )
 
 
 def _read_jwt(path: Path) -> SecretText:
