@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -90,10 +90,13 @@ class Stores:
         return RateBudget(_SECRETS_MANAGER_WRITES, burst=10)
 
     def _secrets_manager(self, name: str) -> ToolStore:
+        from lifecycle.clients.aws import AwsClients
         from lifecycle.secret_stores.aws_secrets_manager import AwsSecretsManagerStore
 
         settings = self._around.spec.secret_stores[name].settings
         clients = self._around.administrator_aws if self._administrator else self._around.aws
+        if settings.region and settings.region != clients.connection.region:
+            clients = AwsClients(replace(clients.connection, region=settings.region))
         return AwsSecretsManagerStore(
             clients, prefix=settings.prefix, kms_key=settings.kms_key, budget=self.write_budget
         )

@@ -150,6 +150,16 @@ def test_token_exchanged_without_a_client_needs_a_connector_that_uses_it(tmp_pat
     assert "credential: token" in caught.value.remedy
 
 
+def test_store_in_another_region_is_asked_there(tmp_path: Path) -> None:
+    around = _around(tmp_path, {})
+    document = around.paths.environment / "environment.yaml"
+    stores = {"default": {"aws_secrets_manager": {}}, "us": {"aws_secrets_manager": {"region": "us-east-1"}}}
+    document.write_text(yaml.safe_dump({**yaml.safe_load(document.read_text()), "secret_stores": stores}))
+    made = Stores(Surroundings(settings=around.settings, paths=around.paths, step=around.step, note=around.note))
+    regions = {name: made.named(name)._calls._clients.connection.region for name in stores}  # type: ignore[attr-defined]  # what only this store has
+    assert regions == {"default": "eu-west-1", "us": "us-east-1"}
+
+
 def test_function_and_store_do_not_share_a_secret(tmp_path: Path) -> None:
     around = _around(
         tmp_path, {"database": {"kind": "aws_rotation_function", "secret": "acme/database", "function": _FUNCTION}}
