@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lifecycle.bootstrap.infrastructure import Infrastructure
 from lifecycle.bootstrap.progress import TerraformProgress
 from lifecycle.bootstrap.runlock import exclusive_run
-from lifecycle.bootstrap.sandbox_servers import SandboxReport, sandbox_down, sandbox_status, start_sandbox
+from lifecycle.bootstrap.sandbox_servers import start_sandbox
 from lifecycle.bootstrap.surroundings import Surroundings, utc_now
-from lifecycle.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from lifecycle.bootstrap.audit_desk import AuditDesk
+    from lifecycle.bootstrap.document_desk import DocumentDesk
     from lifecycle.bootstrap.emergency import Emergency
     from lifecycle.bootstrap.policy_desk import PolicyDesk
     from lifecycle.bootstrap.rotation import Rotation
     from lifecycle.bootstrap.runs import Confirm, Runs
+    from lifecycle.bootstrap.setup_desk import SetupDesk
     from lifecycle.bootstrap.trust_desk import TrustDesk
     from lifecycle.bootstrap.verification import Checks, Watch
     from lifecycle.bootstrap.whose import Owner
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from lifecycle.domain.rotation import State
     from lifecycle.operations.apply_environment import EnvironmentOutcome
     from lifecycle.operations.apply_plan import ApplyOutcome
-    from lifecycle.operations.bootstrap_environment import BootstrapOutcome, Survey
-    from lifecycle.operations.check_spec import CheckedSpec
     from lifecycle.operations.plan_rotations import RotationPlan
     from lifecycle.operations.rehearse_rotation import Rehearsal
     from lifecycle.operations.report_run import RunReport
@@ -91,42 +90,12 @@ class House:
 
     # -- documents ----------------------------------------------------------------------------------------------------
 
-    def check(self) -> CheckedSpec:
-        """The spec and the rules over it, offline."""
-        from lifecycle.bootstrap.gate import gate
-        from lifecycle.bootstrap.policy_files import with_documents
-        from lifecycle.operations.check_spec import check_spec
+    @cached_property
+    def documents(self) -> DocumentDesk:
+        """The spec alone: check, show, schema, what is rendered from it."""
+        from lifecycle.bootstrap.document_desk import DocumentDesk
 
-        return check_spec(lambda: self._around.spec, gate(self._around), subject=with_documents(self._around))
-
-    def show_spec(self) -> tuple[Any, ...]:
-        """Every resolved value with its place."""
-        from lifecycle.documents.show import show
-
-        return show(self._around.spec)
-
-    def schema(self) -> Mapping[str, Any]:
-        """JSON Schema of the spec."""
-        from lifecycle.bootstrap.kinds import registry
-        from lifecycle.documents.schema import json_schema
-
-        return json_schema(registry())
-
-    def render_allowlist(self, name: str, target: str) -> str:
-        """The configuration of one target of an allowlist."""
-        from lifecycle.bootstrap.rendered import allowlist_text
-
-        return allowlist_text(self._around, name, target)
-
-    def render_agent(self, name: str) -> str:
-        """An agent's configuration file."""
-        from lifecycle.renderers.mlops_agent_config import render_agent_config
-
-        agent = self._around.spec.agents.get(name)
-        if agent is None:
-            known = ", ".join(sorted(self._around.spec.agents)) or "none"
-            raise ConfigurationError(f"the spec has no agent {name!r}", remedy=f"known are: {known}")
-        return render_agent_config(self._around.spec, agent)
+        return DocumentDesk(self._around)
 
     # -- plan and apply -----------------------------------------------------------------------------------------------
 
@@ -355,35 +324,12 @@ class House:
 
     # -- local servers and new repositories -------------------------------------------------------------------------
 
-    def sandbox_up(self) -> SandboxReport:
-        """Start what is not running."""
-        return start_sandbox(self._around)
+    @cached_property
+    def setup(self) -> SetupDesk:
+        """The local servers, a new repository, what must exist before a first plan."""
+        from lifecycle.bootstrap.setup_desk import SetupDesk
 
-    def sandbox_down(self) -> SandboxReport:
-        """Stop every local server."""
-        return sandbox_down(self._around)
-
-    def sandbox_status(self) -> SandboxReport:
-        """What runs where."""
-        return sandbox_status(self._around)
-
-    def bootstrap(self, confirm: Callable[[Survey], bool]) -> BootstrapOutcome:
-        """Make what must exist before a first plan, after a yes."""
-        from lifecycle.bootstrap.preparation import bootstrap
-
-        return bootstrap(self._around, confirm=confirm)
-
-    def ci_trust(self, repository: str) -> str:
-        """How CI jobs of a repository log in without a stored key."""
-        from lifecycle.bootstrap.preparation import ci_trust
-
-        return ci_trust(self._around, repository)
-
-    def init_repository(self, folder: Path) -> tuple[str, ...]:
-        """A working repository from the installed package."""
-        from lifecycle.bootstrap.template import write_repository
-
-        return write_repository(folder)
+        return SetupDesk(self._around)
 
 
 def _one(outcome: RotationOutcome) -> RotationRun:

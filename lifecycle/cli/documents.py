@@ -29,13 +29,13 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
 def _check(_args: argparse.Namespace, house: House, out: Output) -> int:
     from lifecycle.cli import screens
 
-    result = house.check()
+    result = house.documents.check()
     out.result(*screens.checked(result))
     return ExitCode.DONE if result.verdict.passed else ExitCode.REFUSED
 
 
 def _show(args: argparse.Namespace, house: House, out: Output) -> int:
-    rows = house.show_spec()
+    rows = house.documents.show()
     document = {row.key_path: {"value": row.value, "origin": str(row.origin or "")} for row in rows}
     out.result(document, [row.line(origins=args.origin) for row in rows])
     return ExitCode.DONE
@@ -44,5 +44,5 @@ def _show(args: argparse.Namespace, house: House, out: Output) -> int:
 def _schema(_args: argparse.Namespace, house: House, out: Output) -> int:
     import json
 
-    out.raw(json.dumps(house.schema(), indent=2, sort_keys=True))
+    out.raw(json.dumps(house.documents.schema(), indent=2, sort_keys=True))
     return ExitCode.DONE

@@ -27,10 +27,10 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
 
 
 def _render_allowlist(args: argparse.Namespace, house: House, out: Output) -> int:
-    out.raw(house.render_allowlist(args.name, args.target))
+    out.raw(house.documents.render_allowlist(args.name, args.target))
     return ExitCode.DONE
 
 
 def _render_agent(args: argparse.Namespace, house: House, out: Output) -> int:
-    out.raw(house.render_agent(args.name))
+    out.raw(house.documents.render_agent(args.name))
     return ExitCode.DONE

@@ -22,6 +22,6 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace, house: House, out: Output) -> int:
-    report = getattr(house, f"sandbox_{args.verb}")()
+    report = getattr(house.setup, f"sandbox_{args.verb}")()
     out.result(report.document(), report.lines())
     return ExitCode.DONE

@@ -27,7 +27,7 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
 
 
 def _init(args: argparse.Namespace, house: House, out: Output) -> int:
-    made = house.init_repository(args.folder)
+    made = house.setup.init_repository(args.folder)
     out.result({"files": list(made)}, [f"{len(made)} files in {args.folder}", "next: make apply"])
     return ExitCode.DONE
 
@@ -40,7 +40,7 @@ def _bootstrap(args: argparse.Namespace, house: House, out: Output) -> int:
         return bool(args.yes) or (out.interactive and out.ask(f"Make what is missing of {house.env}?"))
 
     with house.exclusive():
-        outcome = house.bootstrap(confirm)
-    trust = house.ci_trust(args.repository) if args.repository else ""
+        outcome = house.setup.bootstrap(confirm)
+    trust = house.setup.ci_trust(args.repository) if args.repository else ""
     out.result({**outcome.document(), "ci_trust": trust}, [*outcome.lines(), *trust.splitlines()])
     return ExitCode.DONE

@@ -111,9 +111,7 @@ def _reviewed(tables: Tables) -> str:
         return "Nothing was applied in the period, or no receipt of it is here."
     same = sum(text == "the manifest has this digest" for text in found)
     bare = sum(text == "no approval on record" for text in _cells(tables, "applies", "Approved by"))
-    return (
-        f"{same} of {_many(len(found), 'applied plan')} have the digest that was reviewed; {bare} without an approval."
-    )
+    return f"{same} of {len(found)} applied plans matched the digest that was reviewed; {bare} without an approval."
 
 
 def _rights(tables: Tables) -> str:

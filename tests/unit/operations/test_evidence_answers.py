@@ -45,7 +45,7 @@ def test_plans_that_are_not_what_was_reviewed_and_rights_beyond_need_are_counted
     )
     held = table("rights-held", "May", ("Allow * on *",), ("read on a; beyond what any identity needs: read",), ("x",))
     said = answers((applies, held))
-    assert said["q8-reviewed"] == "1 of 3 applied plans have the digest that was reviewed; 1 without an approval."
+    assert said["q8-reviewed"] == "1 of 3 applied plans matched the digest that was reviewed; 1 without an approval."
     assert said["q9-rights"] == "3 rights read from the providers, 2 of them beyond need."
 
 
