@@ -16,10 +16,10 @@ class Bounds:
     kills: int
 
 
-_SMALL = Bounds(pause_stride=7, schedule_stride=6, doubles=150, kills=12)
+SMALL = Bounds(pause_stride=7, schedule_stride=6, doubles=150, kills=12)
 _LARGE = Bounds(pause_stride=1, schedule_stride=1, doubles=5000, kills=200)
 
 
 def bounds() -> Bounds:
     """The bounds of this run."""
-    return _LARGE if os.environ.get("LIFECYCLE_BOUNDS") == "large" else _SMALL
+    return _LARGE if os.environ.get("LIFECYCLE_BOUNDS") == "large" else SMALL
