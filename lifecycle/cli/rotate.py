@@ -133,7 +133,7 @@ def _status(args: argparse.Namespace, house: House, out: Output) -> int:
     return status.exit_code()
 
 
-def _watched(house: House, out: Output, status: RotationStatus) -> RotationStatus:
+def _watched(house: House, out: Output, status: RotationStatus, *, seconds: float = _WATCH_SECONDS) -> RotationStatus:
     """Note each line that is new, as progress, until every rotation has ended or waits for a person."""
     import time
 
@@ -144,7 +144,7 @@ def _watched(house: House, out: Output, status: RotationStatus) -> RotationStatu
                 if line not in told:
                     out.note(line)
             told = set(status.lines())
-            time.sleep(_WATCH_SECONDS)
+            time.sleep(seconds)
             status = house.rotation_status()
     except KeyboardInterrupt:  # whoever watches may stop watching: nothing was under way here
         pass

@@ -1,4 +1,4 @@
-"""`lifecycle approve`: sign what the review says, with a key of the approver."""
+"""`lifecycle approve`: sign what the review says, of a plan or of an emergency, with a key of the approver."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from lifecycle.domain.review import Review
 from lifecycle.operations.plan_infrastructure import REVIEW
 
 Sign = Callable[[bytes], str]
+BREAK_GLASS = frozenset({"scope", "reason", "made", "credentials"})  # what the target of an emergency's request names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,11 @@ def read_review(folder: PlanFolder) -> Review:
         raise UnsafePlanError(message, remedy="run `lifecycle plan` again") from None
 
 
+def is_emergency(review: Review) -> bool:
+    """Whether it asks to break the glass, and not to apply a plan."""
+    return review.target.keys() >= BREAK_GLASS
+
+
 def approve_plan(context: ApproveContext) -> Approval:
     """Sign review.json and keep the signature.
 
@@ -62,18 +68,24 @@ def approve_plan(context: ApproveContext) -> Approval:
     now = context.clock()
     if review.expires < now:
         message = f"the review lapsed on {review.expires:%Y-%m-%d %H:%M} UTC"
-        raise UnsafePlanError(message, remedy="run `lifecycle plan` again")
+        again = "lifecycle rotate all --break-glass" if is_emergency(review) else "lifecycle plan"
+        raise UnsafePlanError(message, remedy=f"run `{again}` again")
     data = context.folder.read_bytes(REVIEW)
     approval = context.store.add(data, context.sign(data))
     context.audit.append(
         AuditEvent(
             at=now,
             actor=context.actor,
-            action="plan.approve",
+            action="credentials.break_glass.approve" if is_emergency(review) else "plan.approve",
             object=f"environments.{review.environment}",
             result=Result.DONE,
             digest=review.effect_digest,
-            detail={"approver": approval.approver, "method": approval.method},
+            detail={"approver": approval.approver, "method": approval.method, **_asked(review)},
         )
     )
     return approval
+
+
+def _asked(review: Review) -> dict[str, str]:
+    """What an emergency asks for; a plan is told by its digest."""
+    return {name: review.target[name] for name in ("scope", "reason")} if is_emergency(review) else {}

@@ -21,7 +21,7 @@ from lifecycle.domain.infrastructure_ports import PlanFolder
 from lifecycle.domain.people import People
 from lifecycle.domain.ports import Approvals, AuditLog, Clock
 from lifecycle.domain.review import Review
-from lifecycle.operations.approve_plan import read_review
+from lifecycle.operations.approve_plan import is_emergency, read_review
 from lifecycle.operations.plan_infrastructure import REVIEW
 from lifecycle.operations.plan_rotations import Basis, RotationPlan, plan_rotations
 from lifecycle.operations.resume_rotations import RotationRun, Stop, rotate_all
@@ -30,7 +30,6 @@ from lifecycle.operations.rotation_context import RotationContext
 APPROVERS = 2
 _LASTS = timedelta(hours=24)
 _MADE, _NAMES = "made", "credentials"
-_ASKED = {"scope", "reason", _MADE, _NAMES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +183,7 @@ def _open_request(desk: EmergencyDesk, *, scope: str, reason: str, names: str) -
         review = read_review(desk.folder)
     except UnsafePlanError:  # none was made, or it was edited: what was signed then does not count either
         return None
-    if not _ASKED <= review.target.keys():
+    if not is_emergency(review):
         return None
     same = {"scope": scope, "reason": reason, _NAMES: names}.items() <= dict(review.target).items()
     current = (review.spec_digest, review.policy_bundle) == (desk.basis.spec_digest, desk.basis.verdict.bundle_digest)
