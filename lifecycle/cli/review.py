@@ -26,7 +26,7 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
     report.add_argument("--to", dest="until", metavar="DATE", default="", help="last day, UTC (default: up to now)")
     audiences = ("internal", "auditor", "public")
     report.add_argument("--audience", choices=audiences, default="internal", help="who reads it (default: internal)")
-    report.add_argument("--ask-providers", action="store_true", help="their lists, and what our logins may do (network)")
+    report.add_argument("--ask-providers", action="store_true", help="their lists and our logins' rights (network)")
     report.set_defaults(run=_report)
     status = commands.add_parser("status", parents=[shared])
     status.set_defaults(run=_status)
