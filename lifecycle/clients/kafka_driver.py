@@ -14,6 +14,7 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -97,9 +98,9 @@ class KafkaDriver:
             OSError: no broker could be reached; see `transport_reason`.
             RemoteServiceError: the client failed in a way of its own.
         """
-        _try_the_way(target, deadline)
+        reached = _try_the_way(target, deadline)
         options = {
-            "bootstrap.servers": ",".join(target.bootstrap),
+            "bootstrap.servers": reached,  # it names the others; one that hangs would hold the client up
             "client.id": "lifecycle",
             "log_level": 0,
             "reconnect.backoff.ms": _NEVER,
@@ -124,15 +125,18 @@ def _protection(target: KafkaTarget) -> dict[str, str]:
     }
 
 
-def _try_the_way(target: KafkaTarget, deadline: Deadline) -> None:
-    """Reach one of the brokers, as far as its certificate."""
+def _try_the_way(target: KafkaTarget, deadline: Deadline) -> str:
+    """Reach one of the brokers, as far as its certificate; each gets its share of the time, the client one too."""
     failures: list[OSError] = []
-    for broker in target.bootstrap:
-        left = timedelta(seconds=deadline.cap(_CONNECT_SECONDS))
+    for tried, broker in enumerate(target.bootstrap):
+        share = deadline.seconds_left / (len(target.bootstrap) - tried + 1)
+        left = timedelta(seconds=deadline.cap(min(_CONNECT_SECONDS, share)))
         try:
-            return abandonable(lambda broker=broker: _dial(target, broker), timeout=left, name=f"reaching {broker}")  # type: ignore[misc]  # mypy cannot infer a lambda's default
+            abandonable(partial(_dial, target, broker), timeout=left, name=f"reaching {broker}")
         except OSError as error:
             failures.append(error)
+        else:
+            return broker
     raise failures[0]
 
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -104,10 +105,15 @@ class TestOnKafka(ConnectorContract):
         plain = bench.verify(url=f"tls://127.0.0.1:{kafka.plain_port}")
         assert plain.status is VerificationStatus.INDETERMINATE
 
-    def test_broker_that_is_down_is_passed_over(self, bench: ConnectorBench) -> None:
+    def test_brokers_that_are_down_or_silent_are_passed_over(self, bench: ConnectorBench) -> None:
         up = bench.target.bootstrap[0]
-        target = bench.target.model_copy(update={"bootstrap": ("127.0.0.1:1", up)})
-        assert _verify(target, bench.valid).status is VerificationStatus.VALID
+        with raw_server(None) as silent:
+            brokers = ("127.0.0.1:1", urlsplit(silent).netloc, up)
+            target = bench.target.model_copy(update={"bootstrap": brokers})
+            found = KafkaSpoolerVerifier(clock=lambda: NOW).verify(
+                target, bench.valid, deadline=timedelta(seconds=9), via=None
+            )
+        assert found.status is VerificationStatus.VALID
 
     def test_value_without_a_login_is_a_wrong_setting(self, bench: ConnectorBench) -> None:
         assert bench.verify({"other": SecretText("x")}).reason is Reason.NOT_CONFIGURED

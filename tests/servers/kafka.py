@@ -90,7 +90,7 @@ class Kafka:
 
     def send(self, topic: str, count: int = 1) -> None:
         """Leave messages, as an administrator."""
-        producer = Producer({"bootstrap.servers": self.administration})
+        producer = Producer({"bootstrap.servers": self.administration, "log_level": 0})
         for number in range(count):
             producer.produce(topic, f"message {number}".encode())
         assert producer.flush(_SECONDS) == 0
@@ -136,7 +136,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
         plain_port=ports["plain"],
         ca_file=certificate.ca_file,
         fixed_user=fixed,
-        admin=AdminClient({"bootstrap.servers": address}),
+        admin=AdminClient({"bootstrap.servers": address, "log_level": 0}),
         administration=address,
     )
     process.kill()  # Its data die with the test run.
@@ -145,7 +145,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
 def _wait(process: ServerProcess, port: int) -> None:
     wait_for_tcp(port, process=process, what="Kafka")
     try:
-        AdminClient({"bootstrap.servers": f"127.0.0.1:{port}"}).list_topics(timeout=_SECONDS)
+        AdminClient({"bootstrap.servers": f"127.0.0.1:{port}", "log_level": 0}).list_topics(timeout=_SECONDS)
     except KafkaException as error:
         raise ServerStartError(f"Kafka listens, but does not answer: {error}\n{process.log_tail()}") from error
 
