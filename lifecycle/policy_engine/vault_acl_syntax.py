@@ -114,7 +114,8 @@ class _Cursor:
         token = self.next
         if token.kind not in kinds:
             found = "the end of the file" if token.kind == _END else repr(token.text)
-            refuse(token.place, f"expected {' or '.join(kinds)}, found {found}", "correct the syntax")
+            wanted = " or ".join(kind if kind.isalpha() else repr(kind) for kind in kinds)
+            refuse(token.place, f"expected {wanted}, found {found}", "correct the syntax")
         self._at += 1
         return token
 

@@ -36,6 +36,7 @@ def _matches(pattern: str, path: str) -> bool:
         ('path "a" {\n  policy = <<EOT\nread\nEOT\n}', "2:12", "heredoc"),
         ('path "a" {\n  capabilities = ["read"]\n  capabilities = ["sudo"]\n}', "3:3", "stands twice"),
         ('path "a" "b" {}', "1:1", "one path"),
+        ('path "a" {\n  capabilities = ["read"\n}', "3:1", "expected ',', found '}'"),
         ("path {}\npath { capabilities = [] }", "2:23", "expected an object"),
         ('{"path": {"a": {"capabilities": ["read"],}}}', "1:42", "expected string"),
         ('{"path": {"a": {"capabilities": ["read"]}}', "1:43", "end of the file"),
