@@ -63,7 +63,7 @@ class ChangeTeller:
         latest, after = self._latest(), self._around.spec
         removes_all = plan is not None and plan.removes_all
         told = compare(latest.grants if latest else (), () if removes_all else grants(after))
-        since = f"the apply {latest.id}" if latest else "nothing: no apply is on record"
+        since = f"the apply {latest.id}" if latest else "the beginning, as no apply is on record"
         return self._with_plan(since, told, BlastRadius(replaced={}), plan)
 
     def _with_plan(
