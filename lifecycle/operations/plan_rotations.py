@@ -151,7 +151,8 @@ def plan_rotations(
     looked = [replace(_look(context), wave=order[context.credential]) for context in contexts]
     rotations = [item for item in looked if item.due.now or (force and item.state is not State.QUARANTINED)]
     rotations.sort(key=lambda item: (item.last, item.wave, item.due.at or _EARLIEST, item.credential))
-    later = sorted((item for item in looked if item not in rotations), key=lambda item: item.credential)
+    going = {item.credential for item in rotations}
+    later = sorted((item for item in looked if item.credential not in going), key=lambda item: item.credential)
     return RotationPlan(
         rotations=tuple(rotations),
         later=tuple(later),

@@ -19,7 +19,7 @@ from typing import Any
 
 from tests.benchmarks.measuring import TOO_BUSY, Effort, Goal, Leg, NotMeasured, Result, surroundings
 
-LEGS = ("startup", "generate", "terraform", "plan_read", "rotate", "journal", "verify")
+LEGS = ("startup", "generate", "terraform", "plan_read", "rotate", "rotation_plan", "journal", "verify")
 
 
 def main(arguments: list[str]) -> int:
