@@ -18,10 +18,11 @@ import random
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ class CrashLoop:
     say: Callable[[str], None]
     counts: Counter[str] = field(default_factory=Counter)
     strangers: int = 0
+    stop: threading.Event = field(default_factory=threading.Event)
     commands: ForkServer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,6 +78,8 @@ class CrashLoop:
     def run(self, kills: int, *, audit_every: int = 10) -> None:
         """Kill so often; raises AssertionError at the first violated invariant."""
         for number in range(1, kills + 1):
+            if self.stop.is_set():
+                return
             minting = self.kill_once(number)
             if minting or number % audit_every == 0 or number == kills:
                 self.audit(number)
@@ -175,7 +179,7 @@ def main(argv: list[str]) -> int:
         try:
             with ThreadPoolExecutor(max_workers=lanes) as pool:
                 for done in [pool.submit(loop.run, kills) for loop, kills in zip(loops, shares, strict=True)]:
-                    done.result()
+                    _result(done, loops)
         finally:
             for loop in loops:
                 counts += loop.counts
@@ -183,6 +187,15 @@ def main(argv: list[str]) -> int:
             _say(f"seed {options.seed}, {lanes} lanes, {time.monotonic() - begun:.0f} s: {told}")
     _say("0 lost, 0 orphaned")
     return 0
+
+
+def _result(done: Future[None], loops: list[CrashLoop]) -> None:
+    try:
+        done.result()
+    except BaseException:  # one lane failed, or somebody interrupts: the others end after their present kill
+        for loop in loops:
+            loop.stop.set()
+        raise
 
 
 @contextlib.contextmanager
