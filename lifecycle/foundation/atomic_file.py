@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,41 +20,59 @@ class Owner:
 
 
 def replace_file(path: Path, content: bytes, *, mode: int = 0o600, owner: Owner | None = None) -> None:
-    """Replace a file in one step: temporary file in the same folder, flush, fsync, rename, fsync of the folder.
+    """Replace a file in one step: a file without a name in the same folder, fsync, a name, rename, fsync of it.
 
     Args:
         path: target; its folder must exist.
         content: the whole new content.
-        mode: permission bits; the temporary file is 0600 until it is complete.
+        mode: permission bits; 0600 until it is complete.
         owner: who shall own it; needs the right to give files away.
 
     Raises:
         ConfigurationError: the folder is missing, not writable or full, or the owner cannot be set.
     """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600 by its contract
+        handle, named = _open(temporary)
     except OSError as error:
         raise _not_written(path, error) from None
-    temporary = Path(name)
     try:
         _fill(handle, content, mode, owner)
+        if not named:
+            _give_name(handle, temporary)
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
         raise _not_written(path, error) from None
     finally:
+        os.close(handle)
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
 
 
+def _open(temporary: Path) -> tuple[int, bool]:
+    """A new file, private, and whether it has its name already: without one, a kill leaves nothing behind."""
+    with contextlib.suppress(OSError, AttributeError):  # not on every system, nor on every file system
+        return os.open(temporary.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600), False
+    return os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600), True
+
+
+def _give_name(handle: int, path: Path) -> None:
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:  # with a folder given, Python follows the link in /proc to the file itself (man 2 open, O_TMPFILE)
+        os.link(f"/proc/self/fd/{handle}", path.name, src_dir_fd=folder, dst_dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
 def _fill(handle: int, content: bytes, mode: int, owner: Owner | None) -> None:
-    with os.fdopen(handle, "wb") as file:
+    with os.fdopen(handle, "wb", closefd=False) as file:
         file.write(content)
         file.flush()
-        if owner is not None:
-            os.fchown(file.fileno(), owner.uid, owner.gid)
-        os.fchmod(file.fileno(), mode)
-        os.fsync(file.fileno())
+    if owner is not None:
+        os.fchown(handle, owner.uid, owner.gid)
+    os.fchmod(handle, mode)
+    os.fsync(handle)
 
 
 def sync_folder(folder: Path) -> None:

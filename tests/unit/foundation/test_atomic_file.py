@@ -1,5 +1,8 @@
 import os
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,24 @@ def test_failure_keeps_the_old_file_and_leaves_no_temporary_one(
         replace_file(target, b"two")
     assert target.read_bytes() == b"one"
     assert os.listdir(tmp_path) == ["value"]
+
+
+def test_a_process_killed_while_it_writes_leaves_no_file(tmp_path: Path) -> None:
+    program = """
+import os, pathlib, signal, sys
+from lifecycle.foundation.atomic_file import replace_file
+os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+replace_file(pathlib.Path(sys.argv[1]), b"value")
+"""
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "value")], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_system_without_unnamed_files_works_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "O_TMPFILE")
+    replace_file(tmp_path / "value", b"one")
+    assert (tmp_path / "value").read_bytes() == b"one" and os.listdir(tmp_path) == ["value"]
 
 
 def test_missing_folder_is_named(tmp_path: Path) -> None:
