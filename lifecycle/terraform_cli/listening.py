@@ -85,6 +85,7 @@ class RecordedRun:
     record: RunRecord | None = None
     _begun: datetime | None = None
     _attempts: int = 0
+    _failed: list[str] = field(default_factory=list)
 
     def started(self, pid: int) -> None:
         """The process runs."""
@@ -118,6 +119,7 @@ class RecordedRun:
                 created = Created(address=address, id=id, plan=self.plan_file)
             case ChangeFailed(address=address, action="create"):
                 created = Created(address=address, failed=True)
+                self._failed.append(address)
             case _:
                 pass
         if created is not None:
@@ -144,10 +146,15 @@ class RecordedRun:
     def ended(self, finished: Finished, heard: Heard | None) -> None:
         """The process has ended. The record stays when it was killed, as its lock may have stayed, too.
 
-        So does the log of what it created, which also stays when Terraform says that it could not save its state.
+        So does the log of what it created, which also stays when Terraform says that it could not save its state, and
+        when it was asked to stop: its provider breaks off calls that may have taken effect, and calls them failed.
         """
         if self.record is None or finished.returncode < 0 or finished.killed:
             return
         self.records.close(self.record)
+        if finished.interrupted or finished.timed_out:
+            for address in self._failed:
+                self.records.created.note(self.record.run_id, Created(address=address, plan=self.plan_file))
+            return
         if heard is None or not any(_STATE_NOT_SAVED.search(diagnostic.summary) for diagnostic in heard.diagnostics):
             self.records.created.drop(self.record.run_id)

@@ -182,7 +182,9 @@ def test_an_interrupted_rotation_is_finished_by_the_next_run(checkout: Checkout)
         assert stopped.code == expected, stopped.text
         assert "Traceback" not in stopped.text
         checkout.settle()
-        _finishes(checkout, said="unfinished: ")
+        # Who is quick may have closed all of them between our look and the signal.
+        left = any(record["state"] != "CLOSED" for record in checkout.journal().values())
+        _finishes(checkout, said="unfinished: " if left else "nothing due")
         outside = Outside.of(checkout)
         refused = {name: not outside.works(name, value) for name, value in old.items()}
         moved = {name: outside.current(name) != value for name, value in old.items()}

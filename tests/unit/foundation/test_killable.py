@@ -7,10 +7,11 @@ import pytest
 from lifecycle.foundation.deadline import Deadline
 from lifecycle.foundation.killable import run_killable
 
-_LONG = Deadline.after(timedelta(minutes=5))
+_LONG = timedelta(minutes=5)
 
 
-def _run(program: str, *, deadline: Deadline = _LONG, given: bytes = b"") -> bytes:
+def _run(program: str, *, deadline: Deadline | None = None, given: bytes = b"") -> bytes:
+    deadline = deadline or Deadline.after(_LONG)
     return run_killable([sys.executable, "-I", "-c", program], given, env={"K": "v"}, deadline=deadline, what="x")
 
 
