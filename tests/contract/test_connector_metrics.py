@@ -14,7 +14,7 @@ from lifecycle.domain.verification import Reason
 from tests.contract.connector_contract import NOW, ConnectorBench, ConnectorContract
 from tests.contract.odd_servers import page, raw_server
 from tests.servers.environment import minimal_environment
-from tests.servers.process import ServerProcess, start_on_free_port, start_process, wait_for_tcp
+from tests.servers.process import ServerProcess, start_on_free_port, start_process, wait_for_tcp, wait_until
 from tests.servers.provisioned import installed_package
 
 _LOGIN = {"username": "pusher", "password": "right-password"}
@@ -43,6 +43,9 @@ def _started(name: str, folder: Path, *flags: str) -> Iterator[str]:
 
     def wait(process: ServerProcess, port: int) -> None:
         wait_for_tcp(port, process=process, what=name)
+        login, url = (_LOGIN["username"], _LOGIN["password"]), f"http://127.0.0.1:{port}/-/ready"
+        with httpx.Client(trust_env=False, auth=login) as client:  # it listens before it serves
+            wait_until(lambda: client.get(url).status_code == httpx.codes.OK, process=process, what=name)
 
     process, port = start_on_free_port(start, wait)
     yield f"http://127.0.0.1:{port}"
