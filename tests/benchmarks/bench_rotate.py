@@ -27,9 +27,9 @@ from lifecycle.journals.audit_file import FileAuditLog
 from lifecycle.journals.sqlite import SqliteJournal
 from lifecycle.operations.rotate_credential import rotate
 from lifecycle.secret_stores.aws_secret_calls import AwsSecretCalls, token
+from lifecycle.testing.world import World
 from tests.benchmarks.measuring import Effort, Goal, Result, compare
 from tests.fakes.house import House
-from tests.fakes.world import World
 
 QUOTA, LATENCY_MS, BURST, WRITERS = 50, 20, 10, 8
 _ROOT = Path(__file__).resolve().parents[2]

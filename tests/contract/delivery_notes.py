@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from lifecycle.destinations.noted_copy import CopyTarget, NotedCopy
 from lifecycle.domain.errors import NotFoundError
 from lifecycle.domain.secret import OperationId, SecretValue
-from tests.contract.destination_contract import FINGERPRINT
+from lifecycle.testing.destination_contract import FINGERPRINT
 
 OPERATION = OperationId("op")
 

@@ -20,11 +20,11 @@ from lifecycle.connectors.entra_application import EntraApplicationSettings, Ent
 from lifecycle.domain.secret import SecretValue, secret_value
 from lifecycle.domain.verification import VerificationResult
 from lifecycle.foundation.retry import RetryPolicy
+from lifecycle.testing.driven import LONG
 from tests.contract.faults import Faults
 from tests.contract.graph_double import GraphDouble
 from tests.contract.http_doubles import http_double
 from tests.contract.odd_servers import closed_port
-from tests.contract.rotation_bench import LONG
 from tests.servers.certificates import write_server_certificate
 from tests.servers.entra import SCOPE, EntraApplication, EntraAuthority
 

@@ -32,8 +32,8 @@ from lifecycle.domain.errors import (
 from lifecycle.domain.secret import OperationId, SecretText, SecretValue, VersionStage, fingerprint
 from lifecycle.operations.rotate_credential import rotate
 from lifecycle.operations.rotation_context import ConsumerBinding, RotationContext, Standing
+from lifecycle.testing.destination_contract import FINGERPRINT, ONE, TWO
 from tests.contract.delivery_notes import Kept, deliver
-from tests.contract.destination_contract import FINGERPRINT, ONE, TWO
 from tests.contract.http_doubles import http_double
 from tests.contract.kubernetes_double import ApiServer
 from tests.fakes.house import House

@@ -12,8 +12,8 @@ from lifecycle.destinations.noted_copy import NotedCopy
 from lifecycle.domain.credential import Acknowledgement, NotKnown
 from lifecycle.domain.errors import RemoteServiceError
 from lifecycle.domain.secret import OperationId, SecretValue, secret_value
+from lifecycle.testing.destination_contract import FINGERPRINT, ONE, TWO, DestinationBench, DestinationContract
 from tests.contract.delivery_notes import Kept, KilledError, deliver
-from tests.contract.destination_contract import FINGERPRINT, ONE, TWO, DestinationBench, DestinationContract
 
 _PUT = """
 import json, os, pathlib, sys

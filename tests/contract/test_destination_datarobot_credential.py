@@ -14,8 +14,8 @@ from lifecycle.domain.credential import Acknowledgement, NotKnown
 from lifecycle.domain.errors import ConfigurationError, LifecycleError, NotFoundError, RemoteServiceError
 from lifecycle.domain.ports import CredentialDestination
 from lifecycle.domain.secret import OperationId, SecretValue, secret_value
+from lifecycle.testing.destination_contract import FINGERPRINT, ONE, TWO, DestinationBench, DestinationContract
 from tests.contract.delivery_notes import Kept, KilledError, deliver
-from tests.contract.destination_contract import FINGERPRINT, ONE, TWO, DestinationBench, DestinationContract
 from tests.contract.sandbox_server import Double, running_double
 
 _FIELDS = {"user": "id", "password": "token"}

@@ -17,8 +17,8 @@ from lifecycle.domain.errors import AuthenticationError, ConfigurationError, Lif
 from lifecycle.domain.secret import OperationId, SecretText, SecretValue, secret_value
 from lifecycle.sandbox.datarobot_api import ORGANIZATION_ID, SERVICE_USERS
 from lifecycle.sandbox.datarobot_state import DataRobotState
+from lifecycle.testing.destination_contract import FINGERPRINT, ONE, TWO, DestinationBench, DestinationContract
 from tests.contract.delivery_notes import Kept, KilledError, deliver
-from tests.contract.destination_contract import FINGERPRINT, ONE, TWO, DestinationBench, DestinationContract
 from tests.contract.sandbox_server import Double, running_double
 
 

@@ -9,7 +9,7 @@ from lifecycle.destinations.ecs_service import EcsServiceDestination
 from lifecycle.domain.credential import NotKnown
 from lifecycle.domain.errors import NotFoundError
 from lifecycle.domain.secret import OperationId, SecretValue
-from tests.contract.destination_contract import FINGERPRINT, ONE, TWO, DestinationBench, DestinationContract
+from lifecycle.testing.destination_contract import FINGERPRINT, ONE, TWO, DestinationBench, DestinationContract
 from tests.contract.sandbox_server import Double, running_double
 
 _CLUSTER = "lifecycle-sandbox"

@@ -12,7 +12,7 @@ from lifecycle.domain.credential import NotKnown
 from lifecycle.domain.errors import ConfigurationError, RemoteServiceError
 from lifecycle.domain.secret import OperationId, SecretValue
 from lifecycle.foundation.atomic_file import Owner
-from tests.contract.destination_contract import FINGERPRINT, ONE, TWO, DestinationBench, DestinationContract
+from lifecycle.testing.destination_contract import FINGERPRINT, ONE, TWO, DestinationBench, DestinationContract
 
 _OP = OperationId("op")
 _COUNT = "import os, pathlib; p = pathlib.Path(os.environ['COUNTER']); p.write_text(p.read_text() + 'x')"

@@ -26,8 +26,8 @@ from lifecycle.domain.errors import (
     RemoteServiceError,
 )
 from lifecycle.domain.secret import OperationId, SecretText, SecretValue, secret_value
+from lifecycle.testing.destination_contract import FINGERPRINT, ONE, TWO, DestinationBench, DestinationContract
 from tests.contract.delivery_notes import Kept, KilledError, deliver
-from tests.contract.destination_contract import FINGERPRINT, ONE, TWO, DestinationBench, DestinationContract
 from tests.contract.http_doubles import Reply, Request, http_double
 
 _TOKEN = "token-of-the-rotator"

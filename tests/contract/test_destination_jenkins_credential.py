@@ -20,8 +20,8 @@ from lifecycle.domain.errors import (
     RemoteServiceError,
 )
 from lifecycle.domain.secret import OperationId, SecretText, SecretValue, secret_value
+from lifecycle.testing.destination_contract import FINGERPRINT, ONE, TWO, DestinationBench, DestinationContract
 from tests.contract.delivery_notes import Kept, KilledError, deliver
-from tests.contract.destination_contract import FINGERPRINT, ONE, TWO, DestinationBench, DestinationContract
 from tests.contract.http_doubles import Reply, Request, http_double
 
 _LOGIN = "Basic " + base64.b64encode(b"rotator:api-token").decode()

@@ -22,8 +22,8 @@ from lifecycle.domain.errors import (
     SlotOccupiedError,
 )
 from lifecycle.domain.secret import OperationId, SecretText, SecretValue, secret_value
+from lifecycle.testing.destination_contract import FINGERPRINT, ONE, TWO, DestinationBench, DestinationContract
 from tests.contract.delivery_notes import Kept, KilledError, deliver
-from tests.contract.destination_contract import FINGERPRINT, ONE, TWO, DestinationBench, DestinationContract
 from tests.contract.http_doubles import http_double
 from tests.contract.kubernetes_double import ApiServer
 

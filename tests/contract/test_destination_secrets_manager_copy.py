@@ -10,8 +10,8 @@ from lifecycle.destinations.secrets_manager_copy import SecretsManagerCopy
 from lifecycle.domain.credential import Acknowledgement, NotKnown
 from lifecycle.domain.errors import LifecycleError, NotFoundError
 from lifecycle.domain.secret import OperationId, SecretValue, secret_value
+from lifecycle.testing.destination_contract import FINGERPRINT, ONE, TWO, DestinationBench, DestinationContract
 from tests.contract.delivery_notes import Kept, KilledError, deliver
-from tests.contract.destination_contract import FINGERPRINT, ONE, TWO, DestinationBench, DestinationContract
 from tests.contract.sandbox_server import Double, running_double
 
 

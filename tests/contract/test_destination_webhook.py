@@ -20,8 +20,8 @@ from lifecycle.domain.errors import (
     UnreachableError,
 )
 from lifecycle.domain.secret import OperationId, SecretText, SecretValue
+from lifecycle.testing.destination_contract import FINGERPRINT, ONE, DestinationBench, DestinationContract
 from tests.contract.delivery_notes import Kept, KilledError, deliver
-from tests.contract.destination_contract import FINGERPRINT, ONE, DestinationBench, DestinationContract
 from tests.contract.http_doubles import Reply, Request, http_double
 
 _KEY = SecretText("b7" * 32)

@@ -11,8 +11,8 @@ from lifecycle.connectors.aws_identity import AwsIdentitySettings, AwsIdentityVe
 from lifecycle.domain.errors import NotFoundError, RemoteServiceError, SlotOccupiedError
 from lifecycle.domain.secret import SecretText, SecretValue
 from lifecycle.issuers.aws_iam_access_key import AwsIamAccessKeyIssuer
-from tests.contract.issuer_contract import IssuerBench, IssuerContract
-from tests.contract.rotation_bench import LONG, Driven, rotates_and_retires
+from lifecycle.testing.driven import LONG, Driven, rotates_and_retires
+from lifecycle.testing.issuer_contract import IssuerBench, IssuerContract
 from tests.contract.sandbox_server import Double, running_double
 from tests.servers.process import free_port
 from tests.servers.versitygw import VersityGateway

@@ -27,7 +27,7 @@ from lifecycle.issuers.aws_rotation_function import AwsRotationFunctionIssuer
 from lifecycle.operations.adopt_credential import adopt
 from lifecycle.operations.rotate_credential import resume
 from lifecycle.operations.rotation_context import Standing
-from tests.contract.rotation_bench import FINGERPRINT, Driven
+from lifecycle.testing.driven import FINGERPRINT, Driven
 from tests.contract.rotation_function import ARN, STEPS, RotatingAws
 from tests.contract.sandbox_server import Double, running_double
 from tests.servers.process import free_port

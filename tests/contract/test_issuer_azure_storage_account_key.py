@@ -21,13 +21,7 @@ from lifecycle.domain.verification import Reason, VerificationResult, Verificati
 from lifecycle.issuers.azure_storage_account_key import AzureStorageAccountKeyIssuer
 from lifecycle.operations.adopt_credential import adopt
 from lifecycle.operations.rotation_context import Standing
-from tests.contract.arm_double import GROUP, LIVE, POWERLESS, SUBSCRIPTION, ArmDouble
-from tests.contract.entra_bench import QUICK, now
-from tests.contract.faults import Faults
-from tests.contract.http_doubles import Reply, http_double
-from tests.contract.issuer_contract import MARKER, IssuerBench, IssuerContract
-from tests.contract.odd_servers import closed_port
-from tests.contract.rotation_bench import (
+from lifecycle.testing.driven import (
     FINGERPRINT,
     LONG,
     Driven,
@@ -35,6 +29,12 @@ from tests.contract.rotation_bench import (
     rotates_and_retires,
     survives_a_lost_answer,
 )
+from lifecycle.testing.issuer_contract import MARKER, IssuerBench, IssuerContract
+from tests.contract.arm_double import GROUP, LIVE, POWERLESS, SUBSCRIPTION, ArmDouble
+from tests.contract.entra_bench import QUICK, now
+from tests.contract.faults import Faults
+from tests.contract.http_doubles import Reply, http_double
+from tests.contract.odd_servers import closed_port
 from tests.servers.azurite import ACCOUNT, Azurite
 
 

@@ -9,7 +9,7 @@ from lifecycle.domain.credential import NotReported
 from lifecycle.domain.errors import AmbiguousEffectError, ConfigurationError, RemoteServiceError
 from lifecycle.domain.secret import SecretText, SecretValue
 from lifecycle.issuers.datarobot_api_key import DataRobotApiKeyIssuer
-from tests.contract.issuer_contract import MARKER, IssuerBench, IssuerContract
+from lifecycle.testing.issuer_contract import MARKER, IssuerBench, IssuerContract
 from tests.contract.sandbox_server import Double, running_double
 from tests.servers.process import free_port
 

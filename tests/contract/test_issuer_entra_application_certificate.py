@@ -13,11 +13,11 @@ from lifecycle.domain.errors import (
 )
 from lifecycle.domain.secret import secret_value
 from lifecycle.issuers.entra_application_certificate import EntraApplicationCertificateIssuer
+from lifecycle.testing.driven import Driven, rotates_and_retires
+from lifecycle.testing.setting_contract import SettingBench, SettingContract
 from tests.contract.entra_bench import EntraBench, entra_bench, now, stranger_key
 from tests.contract.graph_double import TENANT
 from tests.contract.http_doubles import Reply
-from tests.contract.rotation_bench import Driven, rotates_and_retires
-from tests.contract.setting_contract import SettingBench, SettingContract
 from tests.servers.entra import EntraAuthority
 
 _NONE = secret_value({})

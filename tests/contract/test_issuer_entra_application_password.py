@@ -14,11 +14,11 @@ from lifecycle.domain.errors import (
 )
 from lifecycle.domain.verification import Reason
 from lifecycle.issuers.entra_application_password import EntraApplicationPasswordIssuer
+from lifecycle.testing.driven import Driven, rotates_and_retires, survives_a_lost_answer
+from lifecycle.testing.issuer_contract import MARKER, IssuerBench, IssuerContract
 from tests.contract.entra_bench import EntraBench, entra_bench, now
 from tests.contract.graph_double import TENANT
 from tests.contract.http_doubles import Reply
-from tests.contract.issuer_contract import MARKER, IssuerBench, IssuerContract
-from tests.contract.rotation_bench import Driven, rotates_and_retires, survives_a_lost_answer
 from tests.servers.entra import EntraAuthority
 
 _THROTTLED = Reply(

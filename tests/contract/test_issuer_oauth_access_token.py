@@ -26,10 +26,10 @@ from lifecycle.domain.verification import Reason, VerificationResult
 from lifecycle.issuers.oauth_access_token import OAuthAccessTokenIssuer, OAuthAccessTokenSettings, ServerLogin
 from lifecycle.operations.rotate_credential import rotate
 from lifecycle.operations.rotation_context import Standing
+from lifecycle.testing.driven import FINGERPRINT, LONG, Driven, rotates_and_retires, survives_a_lost_answer
+from lifecycle.testing.issuer_contract import MARKER, IssuerBench, IssuerContract
 from tests.contract.http_doubles import Reply, Request, http_double
-from tests.contract.issuer_contract import MARKER, IssuerBench, IssuerContract
 from tests.contract.odd_servers import page, raw_server
-from tests.contract.rotation_bench import FINGERPRINT, LONG, Driven, rotates_and_retires, survives_a_lost_answer
 from tests.contract.token_exchange_double import TYPES, ExchangeDouble
 from tests.servers.oidc import OidcProvider
 from tests.servers.process import free_port

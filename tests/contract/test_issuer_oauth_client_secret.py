@@ -19,7 +19,7 @@ from lifecycle.domain.errors import (
 )
 from lifecycle.domain.secret import SecretText, SecretValue, fingerprint, secret_value
 from lifecycle.issuers.oauth_client_secret import OAuthClientSecretIssuer
-from tests.contract.issuer_contract import MARKER, IssuerBench, IssuerContract
+from lifecycle.testing.issuer_contract import MARKER, IssuerBench, IssuerContract
 from tests.contract.sandbox_server import Double, running_double
 from tests.servers.oidc import OidcProvider
 from tests.servers.process import free_port

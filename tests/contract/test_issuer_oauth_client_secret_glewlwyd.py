@@ -18,8 +18,8 @@ from lifecycle.issuers.oauth_client_secret import OAuthClientSecretIssuer
 from lifecycle.operations.adopt_credential import adopt
 from lifecycle.operations.rotate_credential import resume, rotate
 from lifecycle.operations.rotation_context import Standing
-from tests.contract.issuer_contract import MARKER, IssuerBench, IssuerContract
-from tests.contract.rotation_bench import FINGERPRINT, LONG, Driven, lost_answer
+from lifecycle.testing.driven import FINGERPRINT, LONG, Driven, lost_answer
+from lifecycle.testing.issuer_contract import MARKER, IssuerBench, IssuerContract
 from tests.servers.glewlwyd import Glewlwyd
 from tests.servers.process import free_port
 

@@ -16,8 +16,8 @@ from lifecycle.foundation.signed_jwt import Algorithm, generate_key, load_key, p
 from lifecycle.issuers.oauth_private_key_jwt import RETIRED, OAuthPrivateKeyJwtIssuer
 from lifecycle.operations.adopt_credential import adopt
 from lifecycle.operations.rotation_context import Standing
-from tests.contract.rotation_bench import LONG, Driven, rotates_and_retires
-from tests.contract.setting_contract import SettingBench, SettingContract
+from lifecycle.testing.driven import LONG, Driven, rotates_and_retires
+from lifecycle.testing.setting_contract import SettingBench, SettingContract
 from tests.servers.oidc import OidcProvider
 from tests.servers.process import free_port
 

@@ -26,8 +26,8 @@ from lifecycle.operations.adopt_credential import adopt
 from lifecycle.operations.retire_credential import retire
 from lifecycle.operations.rotate_credential import resume
 from lifecycle.operations.rotation_context import Standing
+from lifecycle.testing.driven import FINGERPRINT, LONG, Driven, lost_answer
 from tests.contract.odd_servers import closed_port, page, raw_server
-from tests.contract.rotation_bench import FINGERPRINT, LONG, Driven, lost_answer
 from tests.servers.oidc import OidcProvider
 from tests.servers.oidc_login import register_refresh_client
 

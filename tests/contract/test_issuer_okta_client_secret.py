@@ -20,13 +20,13 @@ from lifecycle.domain.secret import SecretText, SecretValue
 from lifecycle.domain.verification import VerificationResult
 from lifecycle.issuers.okta_client_secret import OKTA, OktaClientSecretIssuer
 from lifecycle.operations.rotate_credential import resume
+from lifecycle.testing.driven import LONG, Driven, lost_answer, rotates_and_retires
+from lifecycle.testing.issuer_contract import IssuerBench, IssuerContract
 from tests.contract.entra_bench import QUICK, now
 from tests.contract.faults import Faults
 from tests.contract.http_doubles import Reply, http_double
-from tests.contract.issuer_contract import IssuerBench, IssuerContract
 from tests.contract.odd_servers import closed_port
 from tests.contract.okta_double import LIVE, POWERLESS, OktaDouble
-from tests.contract.rotation_bench import LONG, Driven, lost_answer, rotates_and_retires
 
 
 @dataclass(frozen=True, kw_only=True)

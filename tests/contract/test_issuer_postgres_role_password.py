@@ -15,8 +15,8 @@ from lifecycle.domain.verification import VerificationResult
 from lifecycle.issuers.postgres_role_password import PostgresRolePasswordIssuer, PostgresRolePasswordSettings
 from lifecycle.operations.adopt_credential import adopt
 from lifecycle.operations.rotation_context import Standing
-from tests.contract.rotation_bench import LONG, Driven
-from tests.contract.setting_contract import SettingBench, SettingContract
+from lifecycle.testing.driven import LONG, Driven
+from lifecycle.testing.setting_contract import SettingBench, SettingContract
 from tests.servers.postgres import PostgresRole, PostgresServer
 from tests.servers.process import free_port
 

@@ -13,9 +13,9 @@ from lifecycle.foundation.signed_jwt import generate_key
 from lifecycle.issuers.snowflake_key_pair import SnowflakeKeyPairIssuer
 from lifecycle.operations.adopt_credential import adopt
 from lifecycle.operations.rotation_context import Standing
+from lifecycle.testing.driven import LONG, Driven
+from lifecycle.testing.setting_contract import SettingBench, SettingContract
 from tests.contract.odd_servers import closed_port, page, raw_server
-from tests.contract.rotation_bench import LONG, Driven
-from tests.contract.setting_contract import SettingBench, SettingContract
 from tests.servers.snowflake_gate import KeyPair, SnowflakeGate
 
 _SLOTS = ("RSA_PUBLIC_KEY", "RSA_PUBLIC_KEY_2")

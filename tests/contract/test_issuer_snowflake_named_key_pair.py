@@ -17,9 +17,9 @@ from lifecycle.domain.secret import SecretText, SecretValue, secret_value
 from lifecycle.domain.verification import VerificationResult
 from lifecycle.foundation.signed_jwt import generate_key
 from lifecycle.issuers.snowflake_named_key_pair import SnowflakeNamedKeyPairIssuer
+from lifecycle.testing.driven import LONG, Driven
+from lifecycle.testing.setting_contract import SettingBench, SettingContract
 from tests.contract.odd_servers import closed_port, page, raw_server
-from tests.contract.rotation_bench import LONG, Driven
-from tests.contract.setting_contract import SettingBench, SettingContract
 from tests.servers.snowflake_gate import KeyPair, SnowflakeGate
 
 _SLOTS = ("LIFECYCLE_1", "LIFECYCLE_2")

@@ -15,13 +15,13 @@ from lifecycle.issuers.vault_approle_secret_id import VaultAppRoleSecretIdIssuer
 from lifecycle.operations.adopt_credential import adopt
 from lifecycle.operations.rotate_credential import resume, rotate
 from lifecycle.operations.rotation_context import RotationContext, Standing
+from lifecycle.testing.driven import LONG, Driven, rotates_and_retires, survives_a_lost_answer
+from lifecycle.testing.issuer_contract import IssuerBench, IssuerContract
 from lifecycle.testing.issuer_port import IssuerPort
 from lifecycle.testing.simulated_journal import JournalPort
 from lifecycle.testing.simulated_store import StorePort
 from lifecycle.testing.world import Call, Calm, Crash, Fault
-from tests.contract.issuer_contract import IssuerBench, IssuerContract
 from tests.contract.odd_servers import closed_port
-from tests.contract.rotation_bench import LONG, Driven, rotates_and_retires, survives_a_lost_answer
 from tests.servers.openbao import OpenBaoServer
 
 

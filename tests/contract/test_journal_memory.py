@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from lifecycle.testing.simulated_journal import MemoryJournal
 from tests.contract.journal_contract import Clock, JournalContract
-from tests.fakes.journal import MemoryJournal
 
 
 class TestMemoryJournal(JournalContract):

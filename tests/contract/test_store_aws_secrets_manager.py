@@ -7,8 +7,8 @@ import pytest
 from lifecycle.clients.aws import AwsClients
 from lifecycle.domain.secret import SecretRef
 from lifecycle.secret_stores.aws_secrets_manager import AwsSecretsManagerStore
+from lifecycle.testing.store_contract import StoreBench, StoreContract
 from tests.contract.sandbox_server import running_double
-from tests.contract.store_contract import StoreBench, StoreContract
 
 
 def _bench(clients: AwsClients) -> StoreBench:

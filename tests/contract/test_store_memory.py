@@ -8,9 +8,9 @@ import pytest
 
 from lifecycle.domain.ports import SecretStore
 from lifecycle.domain.secret import SecretRef, VersionStage, secret_value
-from tests.contract.store_contract import StoreBench, StoreContract
-from tests.fakes.store import MemoryStore
-from tests.fakes.world import World
+from lifecycle.testing.simulated_store import MemoryStore
+from lifecycle.testing.store_contract import StoreBench, StoreContract
+from lifecycle.testing.world import World
 
 
 class OneAtATime:

@@ -5,7 +5,7 @@ import pytest
 from lifecycle.clients.vault import TokenLogin, VaultClient
 from lifecycle.domain.secret import SecretRef, SecretText
 from lifecycle.secret_stores.vault_kv import VaultKvStore
-from tests.contract.store_contract import StoreBench, StoreContract
+from lifecycle.testing.store_contract import StoreBench, StoreContract
 from tests.servers.openbao import OpenBaoServer
 
 

@@ -9,8 +9,8 @@ from lifecycle.domain.credential import Acknowledgement, NotKnown
 from lifecycle.domain.errors import FenceError
 from lifecycle.domain.ports import CredentialDestination
 from lifecycle.domain.secret import Fingerprint, Fingerprinter, OperationId, SecretValue
+from lifecycle.testing.world import Port, World
 from tests.fakes.provider import Provider
-from tests.fakes.world import Port, World
 
 
 class Mood(StrEnum):

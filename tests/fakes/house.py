@@ -24,8 +24,10 @@ from lifecycle.domain.secret import (
 )
 from lifecycle.journals.sqlite import SqliteJournal
 from lifecycle.operations.rotation_context import ConsumerBinding, RotationContext
+from lifecycle.testing.simulated_journal import AuditPort, JournalPort, MemoryAudit, MemoryJournal
+from lifecycle.testing.simulated_store import MemoryStore, StorePort
+from lifecycle.testing.world import CANARY, Conductor, Port, World
 from tests.fakes.destination import DestinationPort, MemoryConsumer
-from tests.fakes.journal import AuditPort, JournalPort, MemoryAudit, MemoryJournal
 from tests.fakes.provider import (
     PRINCIPAL,
     THEM,
@@ -38,8 +40,6 @@ from tests.fakes.provider import (
     provider_for,
     value_of,
 )
-from tests.fakes.store import MemoryStore, StorePort
-from tests.fakes.world import CANARY, Conductor, Port, World
 
 NAME = "ingest"
 REF = SecretRef(store="default", path=NAME)

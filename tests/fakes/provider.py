@@ -19,7 +19,7 @@ from lifecycle.domain.errors import NotFoundError, RemoteServiceError, SlotOccup
 from lifecycle.domain.ports import MintingIssuer, SettingIssuer
 from lifecycle.domain.secret import SecretValue, secret_value
 from lifecycle.domain.verification import Reason, VerificationResult, outcome
-from tests.fakes.world import CANARY, Fault, Port, World
+from lifecycle.testing.world import CANARY, Fault, Port, World
 
 US, THEM = "us", "somebody-else"
 PRINCIPAL = "svc"

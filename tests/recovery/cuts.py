@@ -15,8 +15,8 @@ from lifecycle.domain.credential import CredentialClass
 from lifecycle.domain.rotation import Outcome, State
 from lifecycle.operations import rotate_credential
 from lifecycle.operations.rotation_context import RotationContext, RotationOutcome
+from lifecycle.testing.world import Call, Crash, Fault
 from tests.fakes.house import House
-from tests.fakes.world import Call, Crash, Fault
 from tests.recovery.scenarios import Scenario
 
 Rotate = Callable[..., RotationOutcome]

@@ -14,10 +14,10 @@ from lifecycle.domain.rotation import Outcome, State
 from lifecycle.domain.rotation_events import Quarantined
 from lifecycle.domain.rotation_machine import Stamp, next_record
 from lifecycle.domain.secret import CandidateId, OperationId
+from lifecycle.testing.world import Call, Fault
 from tests.fakes.destination import Mood
 from tests.fakes.house import NAME, REF, House
 from tests.fakes.provider import value_of
-from tests.fakes.world import Call, Fault
 from tests.recovery.cuts import Driver, survive
 from tests.recovery.interleaving import Turn, interleave
 from tests.recovery.scenarios import SCENARIOS, Scenario

@@ -12,8 +12,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from lifecycle.testing.world import Call, Fault
 from tests.fakes.house import House
-from tests.fakes.world import Call, Fault
 from tests.recovery.cuts import REAL, Driver, survive
 from tests.recovery.scenarios import Scenario
 

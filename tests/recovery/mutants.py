@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fakes.world import Fault
+from lifecycle.testing.world import Fault
 from tests.recovery import directed
 from tests.recovery.cuts import Act, Cut, Driver, Resume, acts_of, calm_calls, cuts_of, run_cut
 from tests.recovery.directed import SITUATIONS

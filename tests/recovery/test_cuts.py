@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.world import Call, Fault
+from lifecycle.testing.world import Call, Fault
 from tests.recovery.bounds import SMALL, Bounds, bounds
 from tests.recovery.cuts import Act, Cut, Report, Resume, acts_of, calm_calls, cuts_of, run_cut
 from tests.recovery.interleaving import Turn, interleave, schedules

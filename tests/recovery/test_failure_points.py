@@ -17,9 +17,9 @@ from lifecycle.domain.verification import Reason, VerificationResult, Verificati
 from lifecycle.operations.retire_credential import retire
 from lifecycle.operations.rotate_credential import resume, rotate
 from lifecycle.operations.rotation_context import RotationContext, RotationOutcome, Standing
+from lifecycle.testing.world import Fault
 from tests.fakes.house import NAME, House
 from tests.fakes.provider import id_of, value_of
-from tests.fakes.world import Fault
 from tests.recovery.cuts import survive
 from tests.recovery.directed import Rules
 from tests.recovery.scenarios import SCENARIOS, Scenario

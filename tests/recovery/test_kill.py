@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from lifecycle.journals.sqlite import SqliteJournal
+from lifecycle.testing.world import CANARY
 from tests.fakes.house import NAME
-from tests.fakes.world import CANARY
 from tests.recovery.bounds import bounds
 from tests.recovery.kill_world import open_house
 

@@ -34,8 +34,8 @@ from lifecycle.operations.retire_credential import retire
 from lifecycle.operations.rotate_credential import resume, rotate
 from lifecycle.operations.rotation_context import ConsumerBinding, RotationContext, Standing
 from lifecycle.secret_stores.vault_kv import VaultKvStore
+from lifecycle.testing.simulated_journal import MemoryAudit
 from tests.contract.sandbox_server import Double, running_double
-from tests.fakes.journal import MemoryAudit
 from tests.servers.openbao import OpenBaoServer
 
 _FINGERPRINT = partial(fingerprint, key=b"k" * 32, key_id="test")

@@ -8,8 +8,8 @@ from lifecycle.domain.rotation import State
 from lifecycle.operations.adopt_credential import adopt
 from lifecycle.operations.rotate_credential import rotate
 from lifecycle.operations.rotation_context import Standing
+from lifecycle.testing.world import Fault
 from tests.fakes.house import NAME, House
-from tests.fakes.world import Fault
 from tests.recovery.directed import Rules
 
 

@@ -12,9 +12,9 @@ from lifecycle.domain.errors import UnreachableError
 from lifecycle.domain.rotation import Outcome, State
 from lifecycle.operations.rotate_credential import rotate
 from lifecycle.operations.rotation_context import Standing
+from lifecycle.testing.simulated_journal import MemoryAudit
 from tests.fakes.destination import Mood
 from tests.fakes.house import House
-from tests.fakes.journal import MemoryAudit
 from tests.fakes.provider import id_of
 
 K = CredentialClass

@@ -22,11 +22,11 @@ from lifecycle.operations.plan_rotations import Basis
 from lifecycle.operations.rotate_credential import rotate
 from lifecycle.operations.rotation_context import RotationContext, Standing
 from lifecycle.operations.rotation_status import rotation_status
+from lifecycle.testing.simulated_journal import MemoryAudit
+from lifecycle.testing.world import Crash, Fault
 from tests.fakes.destination import Mood
 from tests.fakes.house import House
-from tests.fakes.journal import MemoryAudit
 from tests.fakes.provider import id_of
-from tests.fakes.world import Crash, Fault
 from tests.recovery.directed import Rules
 
 K = CredentialClass

@@ -14,10 +14,10 @@ from lifecycle.domain.verification import Reason, outcome
 from lifecycle.operations.rehearse_rotation import SHADOW, Rehearsal, rehearse
 from lifecycle.operations.rotate_credential import rotate
 from lifecycle.operations.rotation_context import RotationContext, Standing
+from lifecycle.testing.simulated_store import MemoryStore, StorePort
+from lifecycle.testing.world import Crash, Fault
 from tests.fakes.house import NAME, House
 from tests.fakes.provider import id_of
-from tests.fakes.store import MemoryStore, StorePort
-from tests.fakes.world import Crash, Fault
 from tests.recovery.directed import Rules
 
 K = CredentialClass

@@ -20,10 +20,10 @@ from lifecycle.operations.retire_credential import retire
 from lifecycle.operations.rotate_credential import resume, rotate
 from lifecycle.operations.rotation_context import RotationContext, Standing
 from lifecycle.operations.rotation_status import rotation_status
+from lifecycle.testing.world import Calm, Fault
 from tests.fakes.destination import Mood
 from tests.fakes.house import NAME, House
 from tests.fakes.provider import value_of
-from tests.fakes.world import Calm, Fault
 from tests.recovery.directed import Rules
 
 K = CredentialClass

@@ -26,9 +26,9 @@ from lifecycle.operations.release_quarantine import abandon
 from lifecycle.operations.resume_rotations import rotate_all
 from lifecycle.operations.rotate_credential import resume, rotate
 from lifecycle.operations.rotation_context import RotationContext, Standing
+from lifecycle.testing.world import Fault
 from tests.fakes.destination import Mood
 from tests.fakes.house import House
-from tests.fakes.world import Fault
 from tests.recovery.directed import Rules
 
 K = CredentialClass

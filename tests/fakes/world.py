@@ -1,3 +1,0 @@
-"""Moved into the package: see `lifecycle.testing`."""
-
-from lifecycle.testing.world import *  # noqa: F403 - the same names under the old path
