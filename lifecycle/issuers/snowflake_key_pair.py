@@ -10,15 +10,9 @@ Sources: Snowflake documentation, "Key-pair authentication and key-pair rotation
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from lifecycle.clients.snowflake import (
-    SnowflakeClient,
-    SnowflakeLogin,
-    key_fingerprint,
-    public_der,
     quoted,
     rows_of,
 )
@@ -26,7 +20,6 @@ from lifecycle.domain.credential import (
     CompleteListing,
     CredentialClass,
     CredentialId,
-    NotReported,
     ProviderCredential,
     Traits,
 )
@@ -38,8 +31,8 @@ from lifecycle.domain.errors import (
 )
 from lifecycle.domain.kinds import Family, Kind, KindSettings
 from lifecycle.domain.ports import SettingIssuer
-from lifecycle.domain.secret import SecretText, SecretValue
-from lifecycle.foundation.signed_jwt import generate_key
+from lifecycle.domain.secret import SecretValue
+from lifecycle.issuers.snowflake_pair import SnowflakePair, public_half
 from lifecycle.issuers.snowflake_statements import run_statement
 
 _SLOTS = ("RSA_PUBLIC_KEY", "RSA_PUBLIC_KEY_2")
@@ -63,61 +56,19 @@ class SnowflakeKeyPairSettings(KindSettings):
     admin: str | None = None
 
 
-def traits_of(*, self_admin: bool = False) -> Traits:
-    """Class A, two named slots."""
-    return Traits(
-        credential_class=CredentialClass.A,
-        slots=2,
-        slot_names=_SLOTS,
-        settle=timedelta(seconds=15),
-        request_timeout=timedelta(seconds=40),
-        self_admin=self_admin,
-    )
+_TRAITS = Traits(
+    credential_class=CredentialClass.A,
+    slots=2,
+    slot_names=_SLOTS,
+    settle=timedelta(seconds=15),
+    request_timeout=timedelta(seconds=40),
+)
 
 
-class SnowflakeKeyPairIssuer:
-    """Sets and unsets public keys; a principal is a user name.
+class SnowflakeKeyPairIssuer(SnowflakePair):
+    """Sets and unsets public keys; a principal is a user name."""
 
-    Args:
-        client: the account.
-        account: its identifier, which is part of the value.
-        user: whose keys.
-        admin: reads the login that may describe and alter the user.
-        self_admin: other credentials are changed with this one, so it comes last.
-    """
-
-    def __init__(
-        self,
-        client: SnowflakeClient,
-        *,
-        account: str,
-        user: str,
-        admin: Callable[[], SecretValue],
-        self_admin: bool = False,
-    ) -> None:
-        self._client = client
-        self._account = account
-        self._user = user
-        self._admin = admin
-        self._traits = traits_of(self_admin=self_admin)
-
-    @property
-    def traits(self) -> Traits:
-        """Class A."""
-        return self._traits
-
-    def generate(self, slot: str) -> SecretValue:
-        """A fresh pair; the slot does not matter to it."""
-        del slot
-        return {
-            "account": SecretText(self._account),
-            "user": SecretText(self._user),
-            "private_key": generate_key("RS256"),
-        }
-
-    def identify(self, value: SecretValue) -> CredentialId:
-        """The fingerprint of the public half."""
-        return CredentialId(key_fingerprint(SnowflakeLogin.parse(value)))
+    declared = _TRAITS
 
     def list(self, principal: str) -> CompleteListing:
         """The keys in both slots."""
@@ -149,7 +100,7 @@ class SnowflakeKeyPairIssuer:
                 f"{slot} of Snowflake user {principal} holds {held}, which is not ours",
                 remedy=f"ALTER USER {quoted(principal.upper())} UNSET {slot}, when nobody uses it",
             )
-        public = base64.b64encode(public_der(SnowflakeLogin.parse(value))).decode()
+        public = public_half(value)
         self._write(f"ALTER USER {quoted(principal.upper())} SET {slot} = '{public}'", admin, f"setting {slot}")
         return ProviderCredential(id=new, slot=slot)
 
@@ -167,11 +118,6 @@ class SnowflakeKeyPairIssuer:
         if slot is None:
             raise NotFoundError(f"Snowflake user {principal} has no key {credential_id}", remedy="nothing to do")
         self._write(f"ALTER USER {quoted(principal.upper())} UNSET {slot}", admin, f"unsetting {slot}")
-
-    def last_used(self, principal: str, credential_id: CredentialId) -> datetime | NotReported:
-        """LOGIN_HISTORY names no key."""
-        del principal, credential_id
-        return NotReported.UNKNOWN
 
     def _read(self, principal: str, admin: SecretValue) -> tuple[ProviderCredential, ...]:
         what = f"describing Snowflake user {principal}"
@@ -209,6 +155,6 @@ KIND = Kind(
     family=Family.ISSUER,
     settings=SnowflakeKeyPairSettings,
     summary="Key pair of a Snowflake user: two slots, the id is the public key's fingerprint.",
-    traits=traits_of(),
+    traits=_TRAITS,
     references={"admin": "credentials"},
 )

@@ -13,15 +13,10 @@ Sources: Snowflake documentation, ALTER USER … ADD, MODIFY, REMOVE, ROTATE KEY
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 
 from lifecycle.clients.snowflake import (
-    SnowflakeClient,
-    SnowflakeLogin,
-    key_fingerprint,
-    public_der,
     quoted,
     rows_of,
 )
@@ -29,16 +24,15 @@ from lifecycle.domain.credential import (
     CompleteListing,
     CredentialClass,
     CredentialId,
-    NotReported,
     ProviderCredential,
     Traits,
 )
 from lifecycle.domain.errors import ConfigurationError, NotFoundError, RemoteServiceError, SlotOccupiedError
 from lifecycle.domain.kinds import Family, Kind
 from lifecycle.domain.ports import SettingIssuer
-from lifecycle.domain.secret import SecretText, SecretValue
-from lifecycle.foundation.signed_jwt import generate_key
+from lifecycle.domain.secret import SecretValue
 from lifecycle.issuers.snowflake_key_pair import SnowflakeKeyPairSettings
+from lifecycle.issuers.snowflake_pair import SnowflakePair, public_half
 from lifecycle.issuers.snowflake_statements import run_statement
 from lifecycle.issuers.timestamps import provider_time
 
@@ -49,63 +43,21 @@ class SnowflakeNamedKeyPairSettings(SnowflakeKeyPairSettings):
     """A credential of kind `snowflake_named_key_pair`: the settings of `snowflake_key_pair`."""
 
 
-def traits_of(*, self_admin: bool = False) -> Traits:
-    """Class A, two names, soft off, no overwriting."""
-    return Traits(
-        credential_class=CredentialClass.A,
-        slots=16,  # a user has room for others; ours are two
-        slot_names=_SLOTS,
-        soft_off=True,
-        conditional_set=True,
-        settle=timedelta(seconds=15),
-        request_timeout=timedelta(seconds=40),
-        self_admin=self_admin,
-    )
+_TRAITS = Traits(
+    credential_class=CredentialClass.A,
+    slots=16,  # a user has room for others; ours are two
+    slot_names=_SLOTS,
+    soft_off=True,
+    conditional_set=True,
+    settle=timedelta(seconds=15),
+    request_timeout=timedelta(seconds=40),
+)
 
 
-class SnowflakeNamedKeyPairIssuer:
-    """Registers and removes named key pairs; a principal is a user name.
+class SnowflakeNamedKeyPairIssuer(SnowflakePair):
+    """Registers and removes named key pairs; a principal is a user name."""
 
-    Args:
-        client: the account.
-        account: its identifier, which is part of the value.
-        user: whose key pairs.
-        admin: reads the login that may change the user's authentication methods.
-        self_admin: other credentials are changed with this one, so it comes last.
-    """
-
-    def __init__(
-        self,
-        client: SnowflakeClient,
-        *,
-        account: str,
-        user: str,
-        admin: Callable[[], SecretValue],
-        self_admin: bool = False,
-    ) -> None:
-        self._client = client
-        self._account = account
-        self._user = user
-        self._admin = admin
-        self._traits = traits_of(self_admin=self_admin)
-
-    @property
-    def traits(self) -> Traits:
-        """Class A."""
-        return self._traits
-
-    def generate(self, slot: str) -> SecretValue:
-        """A fresh pair; the slot does not matter to it."""
-        del slot
-        return {
-            "account": SecretText(self._account),
-            "user": SecretText(self._user),
-            "private_key": generate_key("RS256"),
-        }
-
-    def identify(self, value: SecretValue) -> CredentialId:
-        """The fingerprint of the public half."""
-        return CredentialId(key_fingerprint(SnowflakeLogin.parse(value)))
+    declared = _TRAITS
 
     def list(self, principal: str) -> CompleteListing:
         """Every key pair of the user, disabled and expired ones included."""
@@ -139,7 +91,7 @@ class SnowflakeNamedKeyPairIssuer:
                     remedy=f"{_alter(principal)} REMOVE KEY PAIR {slot}, when nobody uses it",
                 )
             self._run(principal, f"REMOVE KEY PAIR {slot}", admin)
-        public = base64.b64encode(public_der(SnowflakeLogin.parse(value))).decode()
+        public = public_half(value)
         self._run(principal, f"ADD KEY PAIR {slot} PUBLIC_KEY = '{public}'", admin)
         return ProviderCredential(id=new, slot=slot)
 
@@ -153,11 +105,6 @@ class SnowflakeNamedKeyPairIssuer:
         """Remove the key pair for good."""
         admin = self._admin()
         self._run(principal, f"REMOVE KEY PAIR {self._name(principal, credential_id, admin)}", admin)
-
-    def last_used(self, principal: str, credential_id: CredentialId) -> datetime | NotReported:
-        """LOGIN_HISTORY names no key."""
-        del principal, credential_id
-        return NotReported.UNKNOWN
 
     def _name(self, principal: str, credential_id: CredentialId, admin: SecretValue) -> str:
         held = self._read(principal, admin)
@@ -201,6 +148,6 @@ KIND = Kind(
     family=Family.ISSUER,
     settings=SnowflakeNamedKeyPairSettings,
     summary="Named key pair of a Snowflake user: two names of our own, disabled before it is removed.",
-    traits=traits_of(),
+    traits=_TRAITS,
     references={"admin": "credentials"},
 )
