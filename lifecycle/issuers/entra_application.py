@@ -16,11 +16,36 @@ from urllib.parse import quote
 from lifecycle.clients.rest import RestClient
 from lifecycle.clients.web import Answer
 from lifecycle.domain.errors import ConfigurationError, LifecycleError, RemoteServiceError, SlotOccupiedError
+from lifecycle.domain.kinds import KindSettings
+from lifecycle.domain.spec import Duration
 
 LONGEST_NAME = 90  # characters of a credential's display name; Graph cuts longer ones without a word
 _FULL = ("Directory_QuotaExceeded", "Directory_ResourceSizeExceeded")
 _POLICY = ("CredentialInvalidLifetimeAsPerAppPolicy", "CredentialTypeNotAllowedAsPerAppPolicy")
 _RACE = ("Directory_ConcurrencyViolation", "ConcurrencyViolation")
+
+
+class EntraApplicationSettings(KindSettings):
+    """What both kinds of credential of an Entra application say.
+
+    Attributes:
+        tenant_id: the directory.
+        client_id: the application (`appId`).
+        lifetime: after which a credential ends by itself; must outlast rotation_period and grace.
+        admin: the credential of this spec (of an Entra application) that owns this one; empty = this machine's Azure
+            identity.
+        graph: base URL of Microsoft Graph.
+        authority: of Entra; empty = the public cloud's.
+        ca_file: trust only this authority for TLS; empty = the system's.
+    """
+
+    tenant_id: str
+    client_id: str
+    lifetime: Duration
+    admin: str | None = None
+    graph: str = "https://graph.microsoft.com/v1.0"
+    authority: str = ""
+    ca_file: str = ""
 
 
 class EntraApplication:

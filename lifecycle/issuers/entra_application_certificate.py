@@ -30,12 +30,12 @@ from lifecycle.domain.credential import (
     Traits,
 )
 from lifecycle.domain.errors import ConfigurationError, NotFoundError, RemoteServiceError, SlotOccupiedError
-from lifecycle.domain.kinds import Family, Kind, KindSettings
+from lifecycle.domain.kinds import Family, Kind
 from lifecycle.domain.ports import Clock, SettingIssuer
 from lifecycle.domain.secret import SecretText, SecretValue
 from lifecycle.domain.spec import Duration
 from lifecycle.foundation.signed_jwt import generate_key, load_key
-from lifecycle.issuers.entra_application import EntraApplication, path_of
+from lifecycle.issuers.entra_application import EntraApplication, EntraApplicationSettings, path_of
 from lifecycle.issuers.timestamps import provider_time
 
 _SLOTS = ("1", "2")
@@ -52,27 +52,10 @@ _TRAITS = Traits(
 )
 
 
-class EntraApplicationCertificateSettings(KindSettings):
-    """A credential of kind `entra_application_certificate`.
+class EntraApplicationCertificateSettings(EntraApplicationSettings):
+    """A credential of kind `entra_application_certificate`."""
 
-    Attributes:
-        tenant_id: the directory.
-        client_id: the application (`appId`).
-        lifetime: of a certificate; must outlast rotation_period and grace.
-        admin: the credential of this spec (of an Entra application) that owns this one; empty = this machine's Azure
-            identity.
-        graph: base URL of Microsoft Graph.
-        authority: of Entra; empty = the public cloud's.
-        ca_file: trust only this authority for TLS; empty = the system's.
-    """
-
-    tenant_id: str
-    client_id: str
     lifetime: Duration = timedelta(days=365)
-    admin: str | None = None
-    graph: str = "https://graph.microsoft.com/v1.0"
-    authority: str = ""
-    ca_file: str = ""
 
 
 class EntraApplicationCertificateIssuer:

@@ -24,11 +24,11 @@ from lifecycle.domain.credential import (
     Traits,
 )
 from lifecycle.domain.errors import AmbiguousEffectError, ConfigurationError, NotFoundError, RemoteServiceError
-from lifecycle.domain.kinds import Family, Kind, KindSettings
+from lifecycle.domain.kinds import Family, Kind
 from lifecycle.domain.ports import Clock, MintingIssuer
 from lifecycle.domain.secret import SecretValue, secret_value
 from lifecycle.domain.spec import Duration
-from lifecycle.issuers.entra_application import LONGEST_NAME, EntraApplication, path_of
+from lifecycle.issuers.entra_application import LONGEST_NAME, EntraApplication, EntraApplicationSettings, path_of
 from lifecycle.issuers.stored_id import stored_id
 from lifecycle.issuers.timestamps import provider_time
 
@@ -41,27 +41,10 @@ _TRAITS = Traits(
 )
 
 
-class EntraApplicationPasswordSettings(KindSettings):
-    """A credential of kind `entra_application_password`.
+class EntraApplicationPasswordSettings(EntraApplicationSettings):
+    """A credential of kind `entra_application_password`."""
 
-    Attributes:
-        tenant_id: the directory.
-        client_id: the application (`appId`).
-        lifetime: after which a secret ends by itself; must outlast rotation_period and grace.
-        admin: the credential of this spec (of an Entra application) that owns this one; empty = this machine's Azure
-            identity.
-        graph: base URL of Microsoft Graph.
-        authority: of Entra; empty = the public cloud's.
-        ca_file: trust only this authority for TLS; empty = the system's.
-    """
-
-    tenant_id: str
-    client_id: str
     lifetime: Duration = timedelta(days=180)
-    admin: str | None = None
-    graph: str = "https://graph.microsoft.com/v1.0"
-    authority: str = ""
-    ca_file: str = ""
 
 
 class EntraApplicationPasswordIssuer:
